@@ -1,0 +1,251 @@
+//! What goes through the door comes back the same; what the contract forbids is named.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use parallax_model::{
+    Batch, Body, Check, DnsCheck, Epoch, ErrorKind, Gap, GapReason, HttpCheck, Outcome,
+    ProbeResult, RecordType, Role, Seq, Span, Stages, StatusSet, Target, TcpCheck, Timestamp,
+};
+use parallax_proto::{
+    Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState, Welcome, decode_batch,
+    encode_batch, limits, pb,
+};
+use proptest::prelude::*;
+use prost::Message;
+
+fn micros() -> impl Strategy<Value = Duration> {
+    (0..3_600_000_000u64).prop_map(Duration::from_micros)
+}
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    prop_oneof![Just(Outcome::Ok), prop::sample::select(ErrorKind::ALL).prop_map(Outcome::Fail)]
+}
+
+prop_compose! {
+    fn stages()(
+        resolve in prop::option::of(micros()),
+        connect in prop::option::of(micros()),
+        tls in prop::option::of(micros()),
+        first_byte in prop::option::of(micros()),
+        transfer in prop::option::of(micros()),
+    ) -> Stages {
+        Stages { resolve, connect, tls, first_byte, transfer }
+    }
+}
+
+prop_compose! {
+    fn results()(
+        target in "[a-z]{1,3}",
+        started in any::<i32>(),
+        latency in micros(),
+        outcome in outcomes(),
+        stages in stages(),
+        status in prop::option::of(any::<u16>()),
+        peer in prop::option::of("[0-9.:]{1,20}"),
+        detail in prop::option::of("[a-z é]{1,100}"),
+        asked in any::<bool>(),
+    ) -> ProbeResult {
+        let started = Timestamp::from_millis(1_766_700_000_000 + i64::from(started));
+        let target = target.parse().unwrap();
+        ProbeResult { target, started, latency, outcome, stages, status, peer, detail, asked }
+    }
+}
+
+fn batches() -> impl Strategy<Value = Batch> {
+    let of_results = (any::<u64>(), 1..1u64 << 40, prop::collection::vec(results(), 1..50))
+        .prop_map(|(epoch, first, r)| Batch::of_results(Epoch(epoch), Seq(first), r).unwrap());
+    let reasons =
+        prop::sample::select(&[GapReason::SpoolFull, GapReason::Corrupt, GapReason::DiskError][..]);
+    let gaps = (any::<u64>(), 1..1u64 << 40, any::<u32>(), reasons).prop_map(
+        |(epoch, first, more, reason)| Batch {
+            epoch: Epoch(epoch),
+            span: Span::new(first, first + u64::from(more)).unwrap(),
+            body: Body::Gap(Gap { reason }),
+        },
+    );
+    prop_oneof![4 => of_results, 1 => gaps]
+}
+
+proptest! {
+    #[test]
+    fn a_batch_comes_back(batch in batches()) {
+        prop_assert_eq!(decode_batch(&encode_batch(&batch)).unwrap(), batch);
+    }
+
+    #[test]
+    fn no_bytes_break_the_door(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        if let Ok(batch) = decode_batch(&bytes) {
+            prop_assert_eq!(decode_batch(&encode_batch(&batch)).unwrap(), batch);
+        }
+        if let Ok(message) = pb::AgentMessage::decode(&bytes[..]) {
+            drop(FromAgent::try_from(message));
+        }
+        if let Ok(message) = pb::CollectorMessage::decode(&bytes[..]) {
+            drop(FromCollector::try_from(message));
+        }
+    }
+}
+
+#[test]
+fn a_full_batch_of_the_wordiest_failures_fits_its_bound() {
+    let result = |n: usize| ProbeResult {
+        target: format!("target-{n}").parse().unwrap(),
+        started: Timestamp::from_millis(1_766_700_000_000),
+        latency: Duration::from_hours(1),
+        outcome: Outcome::Fail(ErrorKind::Assertion),
+        stages: Stages {
+            resolve: Some(Duration::from_hours(1)),
+            connect: Some(Duration::from_hours(1)),
+            tls: Some(Duration::from_hours(1)),
+            first_byte: Some(Duration::from_hours(1)),
+            transfer: Some(Duration::from_hours(1)),
+        },
+        status: Some(599),
+        peer: Some(format!("[2001:db8:1234:5678:9abc:def0:1234:{n:04x}]:65535")),
+        detail: Some("x".repeat(256)),
+        asked: true,
+    };
+    let results = (0..limits::BATCH_RESULTS_MAX).map(result).collect();
+    let batch = Batch::of_results(Epoch(u64::MAX), Seq(1 << 60), results).unwrap();
+    let bytes = encode_batch(&batch);
+    assert!(bytes.len() <= limits::BATCH_BYTES_MAX, "{} bytes", bytes.len());
+    assert_eq!(decode_batch(&bytes).unwrap(), batch);
+}
+
+fn there_and_back(message: &FromCollector) -> FromCollector {
+    let bytes = pb::CollectorMessage::from(message).encode_to_vec();
+    pb::CollectorMessage::decode(&bytes[..]).unwrap().try_into().unwrap()
+}
+
+#[test]
+fn orders_come_back() {
+    let target = |name: &str, role, check| Target {
+        name: name.parse().unwrap(),
+        role,
+        interval: Duration::from_secs(30),
+        timeout: Duration::from_secs(5),
+        depends_on: vec!["other".parse().unwrap()],
+        check,
+    };
+    let http = Check::Http(HttpCheck {
+        url: "https://example.com/".into(),
+        method: "GET".into(),
+        status: StatusSet::new(vec![(200, 204), (301, 301)]).unwrap(),
+        body_contains: Some("ok".into()),
+        redirects_max: 3,
+    });
+    let dns = Check::Dns(DnsCheck {
+        name: "example.com".into(),
+        record: RecordType::Aaaa,
+        server: Some("[::1]:53".parse().unwrap()),
+        answer_contains: None,
+    });
+    let tcp = Check::Tcp(TcpCheck { address: "example.com:443".into() });
+    let targets = vec![
+        target("a", Role::Service, http),
+        target("b", Role::Reference, dns),
+        target("c", Role::Service, tcp),
+    ];
+    for message in [
+        FromCollector::Welcome(Welcome { protocol: 1, build: "0.1.0".into() }),
+        FromCollector::Ack { epoch: Epoch(7), spans: vec![Span::new(3, 9).unwrap()] },
+        FromCollector::Assignment(Assignment { version: 4, targets }),
+        FromCollector::ProbeNow(vec!["a".parse().unwrap()]),
+        FromCollector::Drain { pause: Duration::from_secs(2) },
+    ] {
+        assert_eq!(there_and_back(&message), message);
+    }
+}
+
+#[test]
+fn words_of_an_agent_come_back() {
+    for message in [
+        FromAgent::Hello(Hello {
+            protocol_min: 1,
+            protocol_max: 2,
+            agent: "eu-west-1".parse().unwrap(),
+            build: "0.1.0".into(),
+            epoch: Epoch(42),
+        }),
+        FromAgent::Heartbeat(Heartbeat {
+            sent: Timestamp::from_millis(1_766_700_000_000),
+            assignment: 3,
+            spool: SpoolState { records: 1, bytes: 2, lost: 3, degraded: true },
+            missed_slots: 4,
+        }),
+    ] {
+        let bytes = pb::AgentMessage::from(&message).encode_to_vec();
+        let back = FromAgent::try_from(pb::AgentMessage::decode(&bytes[..]).unwrap()).unwrap();
+        assert_eq!(back, message);
+    }
+}
+
+#[test]
+fn what_the_contract_forbids_is_named() {
+    type Spoil = fn(&mut pb::Batch);
+    let good = || pb::Batch {
+        epoch: 1,
+        first_seq: 1,
+        targets: vec!["shop".into()],
+        results: vec![pb::Result::default()],
+        ..pb::Batch::default()
+    };
+    let cases: [(&str, Spoil); 9] = [
+        ("batch.results", |b| (b.results.clear(), b.targets.clear()).1),
+        ("batch.results", |b| b.results = vec![pb::Result::default(); 1001]),
+        ("batch.first_seq", |b| b.first_seq = 0),
+        ("batch.targets[0]", |b| b.targets[0] = "a\nb".into()),
+        ("batch.results[0].target", |b| b.results[0].target = 1),
+        ("batch.results[0].peer", |b| b.results[0].peer = 1),
+        ("batch.results[0].latency_us", |b| b.results[0].latency_us = u64::MAX),
+        ("batch.results[0].detail", |b| b.results[0].detail = "x".repeat(257)),
+        ("batch.gap", |b| b.gap = Some(pb::Gap { last_seq: 5, reason: 1 })),
+    ];
+    assert!(Batch::try_from(good()).is_ok());
+    for (field, spoil) in cases {
+        let mut batch = good();
+        spoil(&mut batch);
+        assert_eq!(Batch::try_from(batch).unwrap_err().field, field);
+    }
+}
+
+/// Version 1 as it was first released: these bytes must decode for ever.
+#[test]
+fn bytes_of_released_versions_decode() {
+    let golden = include_bytes!("golden/batch.v1.bin");
+    let batch = released_batch();
+    assert_eq!(decode_batch(golden).unwrap(), batch);
+}
+
+fn released_batch() -> Batch {
+    let result = |target: &str, outcome, detail: Option<&str>| ProbeResult {
+        target: target.parse().unwrap(),
+        started: Timestamp::from_micros(1_766_700_000_123_456),
+        latency: Duration::from_micros(23_456),
+        outcome,
+        stages: Stages {
+            resolve: Some(Duration::from_micros(1_200)),
+            connect: Some(Duration::from_micros(9_800)),
+            ..Stages::default()
+        },
+        status: Some(503),
+        peer: Some("192.0.2.1:443".into()),
+        detail: detail.map(Into::into),
+        asked: false,
+    };
+    let results = vec![
+        result("shop", Outcome::Ok, None),
+        result("search", Outcome::Fail(ErrorKind::Status5xx), Some("status 503, expected 200-299")),
+    ];
+    Batch::of_results(Epoch(1_766_700_000_000), Seq(17), results).unwrap()
+}
+
+#[test]
+fn golden_bytes_are_what_this_build_writes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/batch.v1.bin");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, encode_batch(&released_batch())).unwrap();
+    }
+    assert_eq!(encode_batch(&released_batch()), std::fs::read(path).unwrap());
+}
