@@ -1,0 +1,149 @@
+//! What becomes of open faults: over, told again, gone from the fleet; and what they account for.
+
+use parallax_model::{Change, Timestamp};
+
+use super::{AFTERMATH_INTERVALS, Docket, HICCUP_MARGIN};
+use crate::case::Case;
+use crate::explain::Finding;
+use crate::open::Open;
+use crate::recover::ended;
+use crate::speak::{close, retell};
+use crate::suspect::What;
+use crate::world::World;
+
+impl Docket {
+    pub(super) fn close_ended(
+        &mut self,
+        world: &mut World,
+        case: &Case,
+        out: &mut Vec<Change>,
+    ) -> bool {
+        let mut closed = false;
+        let mut at = 0;
+        while at < self.opens.len() {
+            match ended(world, case, &mut self.opens[at]) {
+                Some(end) => {
+                    let open = self.opens.remove(at);
+                    self.let_dependants_recover(world, case, &open);
+                    close(world, case, open, end, true, out);
+                    closed = true;
+                }
+                None => at += 1,
+            }
+        }
+        closed
+    }
+
+    fn let_dependants_recover(&mut self, world: &World, case: &Case, open: &Open) {
+        let until = case.now + AFTERMATH_INTERVALS * open.interval_ms(world);
+        self.aftermath.extend(open.dependants.values().map(|&t| (t, until)));
+        self.past.insert(open.what, case.now);
+    }
+
+    /// What an open fault or a hiccup accounts for is no sample of how a path usually is.
+    pub(super) fn note_explained(&self, world: &mut World, case: &Case, findings: &[Finding]) {
+        for finding in findings {
+            let what = finding.what;
+            let open = self
+                .opens
+                .iter()
+                .any(|o| o.parts.contains(&what) || o.dependants.contains_key(&what));
+            let hiccup = matches!(what, What::Agent(_)) && finding.margin >= HICCUP_MARGIN;
+            let aftermath = what.target().is_some_and(|t| self.aftermath.contains_key(&t));
+            if !open && !hiccup && !aftermath {
+                continue;
+            }
+            let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
+            for look in case.looks[last..=first].iter().filter(|l| l.mark.is_bad()) {
+                let path = &case.paths[look.path as usize];
+                if path.sets().contains(&finding.set) {
+                    world.paths[path.id as usize].explain(look.raw, aftermath);
+                }
+            }
+        }
+    }
+
+    /// Marks the paths under open faults: their failures make nobody else suspicious.
+    pub(crate) fn mark_covered(&mut self, world: &mut World) {
+        for id in self.covered.drain(..) {
+            world.paths[id as usize].covered = false;
+        }
+        for open in &self.opens {
+            for part in open.parts.iter().chain(open.dependants.keys()) {
+                let ids = paths_of(world, *part);
+                for &id in &ids {
+                    world.paths[id as usize].covered = true;
+                }
+                self.covered.extend(ids);
+            }
+        }
+    }
+
+    /// Tells what changed of open faults.
+    pub(super) fn update(&mut self, world: &World, case: &Case, out: &mut Vec<Change>) {
+        for open in &mut self.opens {
+            if let Some(fault) = retell(world, case, open) {
+                out.push(Change::Updated(Box::new(fault)));
+            }
+        }
+    }
+
+    /// Closes open faults about what left the fleet.
+    pub(crate) fn drop_gone(&mut self, world: &mut World, now: i64, out: &mut Vec<Change>) {
+        let gone = |what: What| match what {
+            What::Region(r) => !world.groups.regions.contains_key(&r),
+            What::Provider(p) => !world.groups.providers.contains_key(&p),
+            What::Domain(d) => !world.groups.domains.contains_key(&d),
+            What::Agent(a) => !world.agents[a as usize].present,
+            What::Path(t, a) => {
+                !world.agents[a as usize].present || !world.targets[t as usize].present
+            }
+            What::ServiceRegion(t, r) => {
+                !world.targets[t as usize].present || !world.groups.regions.contains_key(&r)
+            }
+            What::ServiceProvider(t, p) => {
+                !world.targets[t as usize].present || !world.groups.providers.contains_key(&p)
+            }
+            What::ServiceDomain(t, d) => {
+                !world.targets[t as usize].present || !world.groups.domains.contains_key(&d)
+            }
+            What::Service(t) => !world.targets[t as usize].present,
+        };
+        let (closed, kept): (Vec<Open>, Vec<Open>) =
+            self.opens.drain(..).partition(|open| gone(open.what));
+        self.opens = kept;
+        for mut open in closed {
+            open.fault.ended = Some(Timestamp::from_millis(now));
+            open.fault.updated = Timestamp::from_millis(now);
+            out.push(Change::Closed(Box::new(open.fault)));
+        }
+        for open in &mut self.opens {
+            open.parts.retain(|&part| !gone(part));
+            open.dependants.retain(|&part, _| !gone(part));
+        }
+        self.covered.clear();
+        world.paths.iter_mut().for_each(|p| p.covered = false);
+        self.mark_covered(world);
+    }
+}
+
+fn paths_of(world: &World, what: What) -> Vec<u32> {
+    let of_agents = |agents: Option<&Vec<u32>>| -> Vec<u32> {
+        let agents = agents.into_iter().flatten();
+        agents.flat_map(|&a| world.agents[a as usize].paths.iter().copied()).collect()
+    };
+    match what {
+        What::Region(r) => of_agents(world.groups.regions.get(&r)),
+        What::Provider(p) => of_agents(world.groups.providers.get(&p)),
+        What::Domain(d) => of_agents(world.groups.domains.get(&d)),
+        What::Agent(a) => world.agents[a as usize].paths.clone(),
+        What::Service(t)
+        | What::ServiceRegion(t, _)
+        | What::ServiceProvider(t, _)
+        | What::ServiceDomain(t, _)
+        | What::Path(t, _) => {
+            let ids = world.targets[t as usize].paths.iter().copied();
+            ids.filter(|&id| what.covers(world, world.paths[id as usize].agent, t)).collect()
+        }
+    }
+}

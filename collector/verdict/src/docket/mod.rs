@@ -1,0 +1,432 @@
+//! The faults that are open, and what a new explanation means for them: told, moved, joined to
+//! the fault they come from, or over.
+
+mod life;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parallax_model::{Change, FaultId};
+
+use crate::case::{Case, Known, corrected_ms};
+use crate::explain::Finding;
+use crate::open::{Open, interval_ms, timeout_ms};
+use crate::ready::{Witnesses, is_ready, places};
+use crate::speak::{close, draft, first_word, told_as};
+use crate::suspect::What;
+use crate::world::World;
+
+/// A service that fails in this many regions is told as one fault of the service.
+const REGIONS_ONE_FAULT: usize = 3;
+/// An agent's hiccup explains its failures from this margin on.
+const HICCUP_MARGIN: f64 = 1.0;
+/// A dependant is listed from this margin on: its dependency's fault makes it likely.
+const DEPENDANT_MARGIN: f64 = 5.0;
+/// Intervals for which dependants may recover after their dependency did.
+const AFTERMATH_INTERVALS: i64 = 6;
+/// Intervals within which a fault that comes back is the same trouble.
+const FLAP_INTERVALS: i64 = 40;
+/// Open faults are weighed anew this many times an interval, within bounds.
+const PACE_OF_INTERVAL: i64 = 15;
+const PACE_MIN_MS: i64 = 500;
+const PACE_MAX_MS: i64 = 5_000;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Docket {
+    opens: Vec<Open>,
+    next: u64,
+    /// Since when a finding waits for its dependency or its other regions to show.
+    waits: BTreeMap<What, i64>,
+    /// Dependants of faults that are over: until when they may still fail.
+    aftermath: BTreeMap<u32, i64>,
+    /// Faults that are over: since when. One that comes back soon is known to flap.
+    past: BTreeMap<What, i64>,
+    covered: Vec<u32>,
+    widened: bool,
+}
+
+impl Docket {
+    pub(crate) fn new(first: FaultId) -> Self {
+        Self {
+            opens: Vec::new(),
+            next: first.0,
+            waits: BTreeMap::new(),
+            aftermath: BTreeMap::new(),
+            past: BTreeMap::new(),
+            covered: Vec::new(),
+            widened: false,
+        }
+    }
+
+    pub(crate) fn opens(&self) -> &[Open] {
+        &self.opens
+    }
+
+    /// True while time alone may change something: an open fault ends, a wait is over.
+    pub(crate) fn is_busy(&self) -> bool {
+        !(self.opens.is_empty() && self.waits.is_empty())
+    }
+
+    pub(crate) fn next_id(&mut self) -> FaultId {
+        let id = FaultId(self.next);
+        self.next += 1;
+        id
+    }
+
+    /// What is known before weighing: open faults, their surroundings, and likely dependants.
+    pub(crate) fn known(&self, world: &World) -> Known {
+        let mut known = Known::default();
+        for open in &self.opens {
+            known.open.extend(&open.parts);
+            known.open.insert(open.what);
+            known.open.extend(open.dependants.keys());
+            for part in open.parts.iter().chain(open.dependants.keys()) {
+                match *part {
+                    What::Region(r) => known.agents.extend(&world.groups.regions[&r]),
+                    What::Provider(p) => known.agents.extend(&world.groups.providers[&p]),
+                    What::Domain(d) => known.agents.extend(&world.groups.domains[&d]),
+                    What::Agent(a) => drop(known.agents.insert(a)),
+                    What::Service(t)
+                    | What::ServiceRegion(t, _)
+                    | What::ServiceProvider(t, _)
+                    | What::ServiceDomain(t, _)
+                    | What::Path(t, _) => drop(known.targets.insert(t)),
+                }
+            }
+            if let Some(t) = open.what.target() {
+                let needing = (0..world.targets.len() as u32)
+                    .filter(|&u| world.targets[u as usize].needs.contains(&t));
+                known.dependants.extend(needing);
+            }
+        }
+        known
+    }
+
+    /// Takes a new explanation; true if what is covered by open faults changed.
+    pub(crate) fn judge(
+        &mut self,
+        world: &mut World,
+        case: &Case,
+        findings: &[Finding],
+        out: &mut Vec<Change>,
+    ) -> bool {
+        let before = self.opens.len();
+        self.aftermath.retain(|_, until| case.now <= *until);
+        self.past.retain(|what, at| case.now - *at <= FLAP_INTERVALS * interval_ms(world, *what));
+        let mut news = self.refresh(world, case, findings);
+        self.absorb_dependants(world, case, &mut news);
+        self.join_regions(world, case, &mut news, out);
+        let told = self.tell(world, case, &news, out);
+        self.waits.retain(|what, _| news.iter().any(|f| f.what == *what));
+        let over = self.close_ended(world, case, out);
+        self.note_explained(world, case, findings);
+        self.update(world, case, out);
+        let changed = told || over || before != self.opens.len() || self.widened;
+        self.widened = false;
+        if changed {
+            self.mark_covered(world);
+        }
+        changed
+    }
+
+    /// How often an open fault deserves a look while nothing new happens, ms.
+    pub(crate) fn pace_ms(&self, world: &World) -> i64 {
+        let shortest = self.opens.iter().map(|o| o.interval_ms(world)).min();
+        (shortest.unwrap_or(1_000) / PACE_OF_INTERVAL).clamp(PACE_MIN_MS, PACE_MAX_MS)
+    }
+
+    /// Gives findings about open faults to them; returns the others.
+    fn refresh(&mut self, world: &World, case: &Case, findings: &[Finding]) -> Vec<Finding> {
+        let mut news = Vec::new();
+        for finding in findings {
+            let mine = self
+                .opens
+                .iter_mut()
+                .find(|o| o.parts.contains(&finding.what) || o.what == finding.what);
+            if let Some(open) = mine {
+                self.widened |= open.spread(world, case, finding);
+                if open.what == finding.what || open.parts.len() > 1 {
+                    open.refresh(finding);
+                }
+            } else if !self.opens.iter().any(|o| o.dependants.contains_key(&finding.what)) {
+                let target = finding.what.target();
+                if target.is_none_or(|t| !self.aftermath.contains_key(&t)) {
+                    news.push(finding.clone());
+                }
+            }
+        }
+        for open in &mut self.opens {
+            open.weigh_state(world, case);
+        }
+        news
+    }
+
+    /// Findings about targets that need one at fault are part of that fault.
+    fn absorb_dependants(&mut self, world: &World, case: &Case, news: &mut Vec<Finding>) {
+        news.retain(|finding| {
+            if finding.margin < DEPENDANT_MARGIN {
+                return true;
+            }
+            let Some(open) = self.opens.iter_mut().find(|o| is_due_to(world, finding.what, o))
+            else {
+                return true;
+            };
+            let w = Witnesses::of(world, case, finding);
+            if matches!(finding.what, What::Service(_)) && w.domains.len() < 2 {
+                return true;
+            }
+            if let Some(t) = finding.what.target() {
+                self.widened |= open.dependants.insert(finding.what, t).is_none();
+            }
+            false
+        });
+    }
+
+    /// A service that fails in three regions or more is one fault of the service.
+    fn join_regions(
+        &mut self,
+        world: &mut World,
+        case: &Case,
+        news: &mut Vec<Finding>,
+        out: &mut Vec<Change>,
+    ) {
+        let mut regions: BTreeMap<u32, BTreeSet<What>> = BTreeMap::new();
+        for finding in news.iter().filter(|f| f.margin >= HICCUP_MARGIN) {
+            if let What::ServiceRegion(t, _) = finding.what {
+                regions.entry(t).or_default().insert(finding.what);
+            }
+        }
+        for open in &self.opens {
+            for part in &open.parts {
+                if let (What::ServiceRegion(t, _), true) = (*part, open.fault.ended.is_none()) {
+                    regions.entry(t).or_default().insert(*part);
+                }
+            }
+        }
+        for (t, parts) in regions.into_iter().filter(|(_, p)| p.len() >= REGIONS_ONE_FAULT) {
+            let sure: f64 = news
+                .iter()
+                .filter(|f| parts.contains(&f.what))
+                .map(|f| f.margin + f.stretch.after)
+                .sum();
+            let mine: Vec<usize> = (0..self.opens.len())
+                .filter(|&i| {
+                    let open = &self.opens[i];
+                    open.what == What::Service(t) || open.parts.iter().any(|p| parts.contains(p))
+                })
+                .collect();
+            let fresh: Vec<Finding> =
+                news.iter().filter(|f| parts.contains(&f.what)).cloned().collect();
+            if mine.is_empty() && sure < What::Service(t).margin() {
+                continue;
+            }
+            news.retain(|f| !parts.contains(&f.what));
+            match (mine.first().copied(), fresh.first()) {
+                (Some(first), _) => self.widen(world, case, first, &mine, t, &parts, out),
+                (None, Some(finding)) => {
+                    let mut open = draft(world, case, finding);
+                    (open.what, open.parts) = (What::Service(t), parts);
+                    self.push(world, case, open, out);
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// Makes the first of some regional faults the service's own; the others become part of it.
+    #[expect(clippy::too_many_arguments, reason = "one step of a sitting, called once")]
+    fn widen(
+        &mut self,
+        world: &mut World,
+        case: &Case,
+        first: usize,
+        all: &[usize],
+        target: u32,
+        parts: &BTreeSet<What>,
+        out: &mut Vec<Change>,
+    ) {
+        let open = &mut self.opens[first];
+        if open.what == What::Service(target) && open.parts.is_superset(parts) {
+            return;
+        }
+        if !open.parts.contains(&What::Service(target)) {
+            open.parts.extend(parts);
+        }
+        if open.what != What::Service(target) {
+            open.what = What::Service(target);
+            open.said = i64::MIN;
+        }
+        for &other in all.iter().skip(1).rev() {
+            if other != first {
+                let gone = self.opens.remove(other);
+                close(world, case, gone, case.now, false, out);
+            }
+        }
+        self.widened = true;
+    }
+
+    /// Opens what is ready, moves what turned out to be elsewhere. True if anything was told.
+    fn tell(
+        &mut self,
+        world: &mut World,
+        case: &Case,
+        news: &[Finding],
+        out: &mut Vec<Change>,
+    ) -> bool {
+        let mut ready: Vec<(&Finding, Witnesses)> = news
+            .iter()
+            .map(|f| (f, Witnesses::of(world, case, f)))
+            .filter(|(f, w)| is_ready(world, case, f, w))
+            .collect();
+        // what others need comes first, so that they find it open
+        ready.sort_by_key(|(f, _)| {
+            f.what.target().map_or(0, |t| world.targets[t as usize].needs.len())
+        });
+        let mut told = false;
+        for (finding, witnesses) in ready {
+            if self.must_wait(world, case, finding) {
+                continue;
+            }
+            if let Some(open) = self.opens.iter_mut().find(|o| is_due_to(world, finding.what, o)) {
+                if let Some(t) = finding.what.target() {
+                    self.widened |= open.dependants.insert(finding.what, t).is_none();
+                }
+                continue;
+            }
+            let moved = self.moved(world, case, finding);
+            if moved.is_none() && self.is_part_of_open(world, finding.what) {
+                continue;
+            }
+            told = true;
+            let mut draft = draft(world, case, finding);
+            draft.what = told_as(world, finding, &witnesses);
+            if let (What::Service(t), Some(regions)) = (draft.what, witnesses.split_regions()) {
+                draft.parts = regions.into_iter().map(|r| What::ServiceRegion(t, r)).collect();
+            }
+            match moved {
+                Some(at) => self.replace(world, case, at, draft),
+                None => self.push(world, case, draft, out),
+            }
+            self.close_parts(world, case, finding.what, out);
+        }
+        told
+    }
+
+    /// True if an open fault accounts for every path of `what`.
+    fn is_part_of_open(&self, world: &World, what: What) -> bool {
+        self.opens.iter().flat_map(|o| &o.parts).any(|&part| what.is_within(world, part))
+    }
+
+    /// Closes the faults that turned out to be parts of the one just told.
+    fn close_parts(&mut self, world: &mut World, case: &Case, whole: What, out: &mut Vec<Change>) {
+        let mut at = 0;
+        while at < self.opens.len() {
+            let open = &self.opens[at];
+            let inside = open.what != whole
+                && open.parts.iter().all(|&p| p != whole && p.is_within(world, whole));
+            if inside {
+                let gone = self.opens.remove(at);
+                close(world, case, gone, case.now, false, out);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// A fault is told later if it is about to turn out as part of another: of a dependency that
+    /// fails as well, or of one service failing in more places. At most for one round of looks.
+    fn must_wait(&mut self, world: &World, case: &Case, finding: &Finding) -> bool {
+        let what = finding.what;
+        let Some(t) = what.target() else { return false };
+        let patience = interval_ms(world, what) + timeout_ms(world, what);
+        let since = *self.waits.entry(what).or_insert(case.now);
+        if case.now - since > patience {
+            return false;
+        }
+        let onset = case.looks[finding.stretch.first as usize].at;
+        let told = |d: u32| self.opens.iter().any(|o| o.what.target() == Some(d));
+        let needs = &world.targets[t as usize].needs;
+        let dependency = needs.iter().any(|&d| !told(d) && fails_too(world, d, onset, case.now));
+        let spreading = matches!(what, What::ServiceRegion(..)) && {
+            let elsewhere: BTreeSet<u32> = case.looks[..=finding.stretch.first as usize]
+                .iter()
+                .filter(|l| l.mark.is_fail())
+                .map(|l| &case.paths[l.path as usize])
+                .filter(|p| p.target == t && !p.sets().contains(&finding.set))
+                .map(|p| world.agents[p.agent as usize].region)
+                .collect();
+            let places = places(world, t).1;
+            elsewhere.len() >= 2.min(places.saturating_sub(1)).max(1)
+        };
+        dependency || spreading
+    }
+
+    /// The open fault that a new finding takes the place of: one that explains nothing any more,
+    /// while most of its bad looks are explained by the finding.
+    fn moved(&self, world: &World, case: &Case, finding: &Finding) -> Option<usize> {
+        self.opens.iter().position(|open| {
+            let (mut mine, mut shared) = (0, 0);
+            for look in open.looks(world, case).filter(|l| open.is_bad(l)) {
+                mine += 1;
+                let path = &case.paths[look.path as usize];
+                shared += u32::from(path.sets().contains(&finding.set));
+            }
+            let same_target = open.what.target() == finding.what.target();
+            mine > 0 && shared * 3 >= mine * 2 && (same_target || finding.what.target().is_none())
+        })
+    }
+
+    fn replace(&mut self, world: &World, case: &Case, at: usize, draft: Open) {
+        let open = &mut self.opens[at];
+        let onset = open.fault.onset.min(draft.fault.onset);
+        let (id, opened) = (open.fault.id, open.fault.opened);
+        let told = open.told.take();
+        *open = draft;
+        (open.fault.id, open.fault.opened, open.fault.onset) = (id, opened, onset);
+        (open.told, open.said) = (told, i64::MIN);
+        open.weigh_state(world, case);
+    }
+
+    fn push(&mut self, world: &World, case: &Case, mut open: Open, out: &mut Vec<Change>) {
+        open.fault.id = self.next_id();
+        if let Some(over) = self.past.remove(&open.what) {
+            (open.pause, open.paused_at) = (
+                open.onset_ms() - over.min(open.onset_ms()) + 2 * open.interval_ms(world),
+                open.onset_ms(),
+            );
+        }
+        out.push(Change::Opened(Box::new(first_word(world, case, &mut open))));
+        self.opens.push(open);
+    }
+}
+
+/// True if what the finding says of a target is due to `open`: a fault of something it needs,
+/// seen from the same places.
+fn is_due_to(world: &World, what: What, open: &Open) -> bool {
+    let Some(t) = what.target() else { return false };
+    let needs = &world.targets[t as usize].needs;
+    open.parts.iter().any(|&part| {
+        part.target().is_some_and(|d| needs.contains(&d))
+            && match (part, what) {
+                (_, What::Path(..)) => false,
+                (What::Service(_), _) => true,
+                (What::ServiceRegion(_, r), What::ServiceRegion(_, s)) => r == s,
+                (What::ServiceProvider(_, p), What::ServiceProvider(_, q)) => p == q,
+                (What::ServiceDomain(_, d), What::ServiceDomain(_, e)) => d == e,
+                _ => false,
+            }
+    })
+}
+
+/// True if most looks at a target failed since then, or nobody has looked yet.
+fn fails_too(world: &World, target: u32, since: i64, now: i64) -> bool {
+    let (mut bad, mut good) = (0, 0);
+    for &id in &world.targets[target as usize].paths {
+        let path = &world.paths[id as usize];
+        let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
+        let fresh = path.seen().rev().take_while(|s| corrected_ms(now, offset_ms, s.at) >= since);
+        for seen in fresh {
+            *(if seen.mark.is_fail() { &mut bad } else { &mut good }) += 1;
+        }
+    }
+    bad >= good
+}

@@ -1,0 +1,370 @@
+//! The door: results and time in, changes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parallax_model::fault::{Standing, TargetState};
+use parallax_model::{
+    Change, Confidence, ErrorKind, Evidence, Fault, FaultId, FaultState, Locus, Outcome, Reason,
+    Role, TargetName, Timestamp,
+};
+
+use crate::ask::Budget;
+use crate::case::{Case, WarmIds, centis, memory_ms, target_nats};
+use crate::docket::Docket;
+use crate::evidence::{fleet_coverage, fresh_ms, target_coverage};
+use crate::explain::explain;
+use crate::fleet::{Fleet, Observation};
+use crate::heat::{HOT_NATS, WARM_NATS};
+use crate::path::{Mark, PROBATION_LOOKS};
+use crate::silence::Silence;
+use crate::suspect::What;
+use crate::world::{World, ms};
+
+/// Least time between two sittings of the court, ms: bounds the work when everything fails.
+const SITTING_MS: i64 = 200;
+/// Looks weighed per ms of time between sittings, for huge cases.
+const LOOKS_PER_MS: i64 = 1_000;
+/// Results that were on their way for longer than this many intervals tell of the past only.
+const LATE_INTERVALS: i64 = 4;
+/// The longest usual gap between an agent's results fades by this with every result.
+const GAP_KEPT: f64 = 0.99;
+/// Confidence in what silence says: all domains, or just most.
+const ISOLATED_CONFIDENCE: f64 = 0.97;
+const SILENT_CONFIDENCE: f64 = 0.99;
+
+/// The verdict engine. Deterministic: the same calls give the same changes.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    world: World,
+    docket: Docket,
+    warm: WarmIds,
+    budget: Budget,
+    start: Option<i64>,
+    now: i64,
+    last_tick: i64,
+    next_sitting: i64,
+    /// When open faults are due for a look though nothing new was heard.
+    next_round: i64,
+    dirty: bool,
+    silent: BTreeMap<u32, Fault>,
+    isolated: Option<Fault>,
+    /// Until when nobody is called silent after the collector was cut off.
+    grace_until: i64,
+}
+
+impl Engine {
+    /// For a fleet; the first fault told gets `first_fault`'s number.
+    #[expect(clippy::needless_pass_by_value, reason = "a fleet is handed over")]
+    pub fn new(fleet: Fleet, first_fault: FaultId) -> Self {
+        let mut world = World::default();
+        world.declare(&fleet);
+        Self {
+            world,
+            docket: Docket::new(first_fault),
+            warm: WarmIds::default(),
+            budget: Budget::default(),
+            start: None,
+            now: i64::MIN,
+            last_tick: i64::MIN,
+            next_sitting: i64::MIN,
+            next_round: i64::MIN,
+            dirty: false,
+            silent: BTreeMap::new(),
+            isolated: None,
+            grace_until: i64::MIN,
+        }
+    }
+
+    /// The fleet was declared anew: what stays keeps its memory, faults about what went are closed.
+    #[expect(clippy::needless_pass_by_value, reason = "a fleet is handed over")]
+    pub fn set_fleet(&mut self, fleet: Fleet, now: Timestamp, out: &mut Vec<Change>) {
+        self.advance(now);
+        self.world.declare(&fleet);
+        self.docket.drop_gone(&mut self.world, self.now, out);
+        let world = &self.world;
+        self.warm.targets.retain(|&t| world.targets[t as usize].present);
+        self.warm.agents.retain(|&a| world.agents[a as usize].present);
+        let gone: Vec<u32> =
+            self.silent.keys().copied().filter(|&a| !world.agents[a as usize].present).collect();
+        for agent in gone {
+            if let Some(fault) = self.silent.remove(&agent) {
+                out.push(ended(fault, self.now, self.now));
+            }
+        }
+    }
+
+    /// Hears one result.
+    pub fn observe(&mut self, o: &Observation, out: &mut Vec<Change>) {
+        self.advance(o.received);
+        let Some(agent) = self.world.agent_named(&o.agent) else { return };
+        let Some(target) = self.world.target_named(&o.target) else { return };
+        let took_ms = ms(o.latency);
+        let started = o.started.millis();
+        let corrected = self.world.agents[agent as usize].clock.hear(self.now, started, took_ms);
+        if corrected.reset {
+            for id in self.world.agents[agent as usize].paths.clone() {
+                self.world.paths[id as usize].forget_looks();
+            }
+        }
+        let interval = self.world.targets[target as usize].interval_ms;
+        let live = corrected.late_ms <= interval.saturating_mul(LATE_INTERVALS);
+        if live {
+            self.hear_agent(agent, interval);
+        }
+        let ours = o.outcome.error().is_some_and(ErrorKind::is_ours);
+        if live && !ours {
+            self.hear_path(agent, target, corrected.started_ms, o, out);
+        }
+        if self.dirty && self.now >= self.next_sitting {
+            self.sit(out);
+        }
+    }
+
+    /// Lets time pass: at least once a second of received time.
+    pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+        self.advance(now);
+        if self.now < self.last_tick.saturating_add(500) {
+            return;
+        }
+        self.last_tick = self.now;
+        self.budget.forget(self.now);
+        self.mind_silence(out);
+        if self.now >= self.next_sitting
+            && (self.dirty || self.docket.is_busy() && self.now >= self.next_round)
+        {
+            self.sit(out);
+        }
+    }
+
+    /// The open faults, in the order they were opened.
+    pub fn open_faults(&self) -> impl Iterator<Item = &Fault> {
+        let mut all: Vec<&Fault> = self
+            .docket
+            .opens()
+            .iter()
+            .map(|o| &o.fault)
+            .chain(self.silent.values())
+            .chain(&self.isolated)
+            .collect();
+        all.sort_by_key(|f| f.id);
+        all.into_iter()
+    }
+
+    /// What is to be said of every service, in the order of their names.
+    pub fn standings(&self, now: Timestamp) -> Vec<Standing> {
+        let mut standings: Vec<Standing> = (0..self.world.targets.len() as u32)
+            .filter(|&t| {
+                let target = &self.world.targets[t as usize];
+                target.present && target.role == Role::Service
+            })
+            .map(|t| self.standing(t, now.millis().max(self.now)))
+            .collect();
+        standings.sort_by(|a, b| a.target.cmp(&b.target));
+        standings
+    }
+
+    fn standing(&self, target: u32, now: i64) -> Standing {
+        let coverage = target_coverage(&self.world, target, now);
+        let name: &TargetName = self.world.target_names.name(target);
+        let quorum = coverage.assigned.clamp(1, 2);
+        let mut state =
+            if coverage.domains < quorum { TargetState::Unknown } else { TargetState::Up };
+        for open in self.docket.opens() {
+            let global = matches!(open.what, What::Service(_));
+            let mine = open.what.target() == Some(target);
+            let affected = open.dependants.values().any(|&t| t == target);
+            if (mine || affected) && state != TargetState::Unknown {
+                let down = global && matches!(open.fault.state, FaultState::Down);
+                let worse = if down { TargetState::Down } else { TargetState::Degraded };
+                if state != TargetState::Down {
+                    state = worse;
+                }
+            }
+        }
+        if self.isolated.is_some() {
+            state = TargetState::Unknown;
+        }
+        Standing { target: name.clone(), state, coverage }
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now.millis());
+        self.start.get_or_insert(self.now);
+    }
+
+    fn hear_agent(&mut self, agent: u32, interval_ms: i64) {
+        let a = &mut self.world.agents[agent as usize];
+        if let Some(before) = a.heard {
+            let gap = (self.now - before) as f64;
+            // unknown yet: one look an interval
+            let usual = if a.gap_ms > 0.0 { a.gap_ms } else { interval_ms as f64 };
+            a.gap_ms = (usual * GAP_KEPT).max(gap.min(interval_ms as f64));
+        }
+        a.heard = Some(self.now);
+    }
+
+    fn hear_path(
+        &mut self,
+        agent: u32,
+        target: u32,
+        started_ms: i64,
+        o: &Observation,
+        out: &mut Vec<Change>,
+    ) {
+        let id = self.world.path(agent, target);
+        let at = centis(started_ms);
+        let world = &mut self.world;
+        if world.paths[id as usize].has(at) {
+            return;
+        }
+        // the baseline stands still while the target may be failing, slow or about to be told of
+        let suspicious =
+            self.warm.targets.contains(&target) && target_nats(world, target, self.now) >= HOT_NATS;
+        let path = &mut world.paths[id as usize];
+        let micros = u64::try_from(o.latency.as_micros()).unwrap_or(u64::MAX);
+        let mark = match o.outcome {
+            Outcome::Fail(kind) => Mark::failed(kind),
+            Outcome::Ok if path.latency.is_slow(micros) => Mark::SLOW,
+            Outcome::Ok => Mark::OK,
+        };
+        if !(mark.is_fail() || suspicious || path.covered) {
+            path.latency.learn(micros);
+        }
+        path.heard = self.now;
+        let young = path.looks < PROBATION_LOOKS;
+        let gone = path.push(at, mark);
+        let may_learn = !path.covered && (young || !suspicious);
+        if let Some(gone) = gone.filter(|g| may_learn && !g.is_explained()) {
+            path.noise.learn(gone.is_fail(), gone.is_slow());
+        }
+        let ok = !mark.is_fail();
+        let t = &mut world.targets[target as usize];
+        t.since = t.since.min(self.now);
+        t.ever_ok |= ok;
+        world.agents[agent as usize].ever_ok |= ok;
+        self.budget.earn();
+        if mark.is_bad() {
+            self.suspect(id, mark, out);
+        }
+    }
+
+    /// A bad look: what it is of grows warm, and others are asked.
+    fn suspect(&mut self, id: u32, mark: Mark, out: &mut Vec<Change>) {
+        let path = &self.world.paths[id as usize];
+        let (agent, target, covered) = (path.agent, path.target, path.covered);
+        let usual = if mark.is_fail() { path.noise.fail_rate() } else { path.noise.slow_rate() };
+        let nats = (0.97 / usual).ln().max(0.0);
+        if covered {
+            return;
+        }
+        self.dirty = true;
+        let t = &mut self.world.targets[target as usize];
+        t.heat.add(nats, self.now, memory_ms(t.interval_ms) / 2);
+        self.warm.targets.insert(target);
+        let a = &mut self.world.agents[agent as usize];
+        a.heat.add(nats, self.now, memory_ms(a.interval_ms) / 2);
+        self.warm.agents.insert(agent);
+        if nats >= WARM_NATS && mark.is_fail() && self.isolated.is_none() {
+            let asks = self.budget.ask(&self.world, agent, target, self.now);
+            out.extend(asks.into_iter().map(Change::Ask));
+        }
+    }
+
+    /// Weighs everything suspicious and says what follows.
+    fn sit(&mut self, out: &mut Vec<Change>) {
+        self.dirty = false;
+        self.next_sitting = self.now + SITTING_MS;
+        if self.isolated.is_some() {
+            return;
+        }
+        self.warm.cool(&self.world, self.now);
+        let known = self.docket.known(&self.world);
+        let Some(case) = Case::build(&self.world, &known, &self.warm, self.now) else { return };
+        let findings = explain(&case);
+        self.next_sitting += case.looks.len() as i64 / LOOKS_PER_MS;
+        if self.docket.judge(&mut self.world, &case, &findings, out) {
+            self.warm.reheat(&mut self.world, self.now);
+        }
+        self.next_round = self.now + self.docket.pace_ms(&self.world);
+    }
+
+    fn mind_silence(&mut self, out: &mut Vec<Change>) {
+        let start = self.start.unwrap_or(self.now);
+        let known: BTreeSet<u32> = self.silent.keys().copied().collect();
+        let silence = Silence::find(&self.world, self.now, start, &known);
+        match (silence.isolated_since, self.isolated.take()) {
+            (Some(since), None) => self.isolate(since, out),
+            (Some(_), Some(fault)) => self.isolated = Some(fault),
+            (None, Some(fault)) => {
+                let pause = self.longest_silence();
+                self.grace_until = self.now + pause;
+                self.next_sitting = self.now + SITTING_MS;
+                out.push(ended(fault, self.now, self.now));
+            }
+            (None, None) => self.mind_agents(&silence.silent, out),
+        }
+    }
+
+    fn isolate(&mut self, since: i64, out: &mut Vec<Change>) {
+        let mut fault = self.silence_fault(Locus::Collector, since, ISOLATED_CONFIDENCE);
+        fault.reason = None;
+        out.push(Change::Opened(Box::new(fault.clone())));
+        self.isolated = Some(fault);
+    }
+
+    fn mind_agents(&mut self, silent: &BTreeMap<u32, i64>, out: &mut Vec<Change>) {
+        let back: Vec<u32> =
+            self.silent.keys().copied().filter(|a| !silent.contains_key(a)).collect();
+        for agent in back {
+            if let Some(fault) = self.silent.remove(&agent) {
+                let heard = self.world.agents[agent as usize].heard.unwrap_or(self.now);
+                out.push(ended(fault, heard, self.now));
+            }
+        }
+        if self.now < self.grace_until {
+            return;
+        }
+        for (&agent, &since) in silent {
+            if !self.silent.contains_key(&agent) {
+                let locus = Locus::Agent { agent: self.world.agent_names.name(agent).clone() };
+                let fault = self.silence_fault(locus, since, SILENT_CONFIDENCE);
+                out.push(Change::Opened(Box::new(fault.clone())));
+                self.silent.insert(agent, fault);
+            }
+        }
+    }
+
+    fn longest_silence(&self) -> i64 {
+        let all = self.world.agents.iter().filter(|a| a.heard.is_some());
+        all.map(|a| fresh_ms(a.interval_ms, a.timeout_ms)).max().unwrap_or(0)
+    }
+
+    fn silence_fault(&mut self, locus: Locus, since: i64, confidence: f64) -> Fault {
+        let now = Timestamp::from_millis(self.now);
+        Fault {
+            id: self.docket.next_id(),
+            locus,
+            state: FaultState::Down,
+            reason: Some(Reason::Silent),
+            onset: Timestamp::from_millis(since),
+            opened: now,
+            updated: now,
+            ended: None,
+            confidence: Confidence::new(confidence),
+            coverage: fleet_coverage(&self.world, self.now),
+            affected_targets: Vec::new(),
+            regions: Vec::new(),
+            evidence: Evidence {
+                calibration: crate::evidence::CALIBRATION,
+                failure_rate: 1.0,
+                ..Evidence::default()
+            },
+        }
+    }
+}
+
+fn ended(mut fault: Fault, end_ms: i64, now_ms: i64) -> Change {
+    fault.ended = Some(Timestamp::from_millis(end_ms));
+    fault.updated = Timestamp::from_millis(now_ms);
+    Change::Closed(Box::new(fault))
+}

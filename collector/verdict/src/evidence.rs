@@ -1,0 +1,175 @@
+//! Why the engine says what it says, for people: witnesses for and against, kinds, the best other
+//! explanation, and what one agent's word is worth.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parallax_model::fault::WITNESSES_MAX;
+use parallax_model::{
+    Alternative, Confidence, Coverage, ErrorKind, Evidence, Role, Timestamp, Without, Witness,
+};
+
+use crate::case::Case;
+use crate::confidence::confidence;
+use crate::open::Open;
+use crate::world::World;
+
+/// Version of the scale in [`crate::confidence`].
+pub(crate) const CALIBRATION: u32 = 1;
+/// Agents whose absence is tried.
+const WITHOUT_MAX: usize = 3;
+
+#[derive(Debug, Default)]
+struct Tally {
+    ok: u32,
+    bad: u32,
+    kind: Option<ErrorKind>,
+    nats: f64,
+}
+
+/// Gathers the evidence for an open fault from the case at hand.
+pub(crate) fn evidence(world: &World, case: &Case, open: &Open) -> Evidence {
+    let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
+    let mut kinds: BTreeMap<ErrorKind, u32> = BTreeMap::new();
+    let rate = open.rate.clamp(0.01, 0.99);
+    for look in open.looks(world, case).filter(|l| l.at >= open.onset_ms()) {
+        let tally = tallies.entry(look.path).or_default();
+        if open.is_bad(look) {
+            let x = f64::from(look.usual);
+            tally.bad += 1;
+            tally.nats += ((x + (1.0 - x) * rate) / x).ln();
+            // newest first: the first kind met is the latest
+            tally.kind = tally.kind.or(look.mark.kind());
+            if let Some(kind) = look.mark.kind() {
+                *kinds.entry(kind).or_default() += 1;
+            }
+        } else {
+            tally.ok += 1;
+            tally.nats += (1.0 - rate).ln();
+        }
+    }
+    let without = without(world, case, open, &tallies);
+    let (mut fore, against): (Vec<_>, Vec<_>) = tallies.into_iter().partition(|(_, t)| t.bad > 0);
+    fore.sort_by(|(a, x), (b, y)| y.bad.cmp(&x.bad).then(x.ok.cmp(&y.ok)).then(a.cmp(b)));
+    let mut against: Vec<Witness> =
+        against.into_iter().map(|(path, t)| witness(world, case, path, &t)).collect();
+    against.extend(bounds(world, case, open));
+    let mut kinds: Vec<(ErrorKind, u32)> = kinds.into_iter().collect();
+    kinds.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    Evidence {
+        for_count: fore.len() as u32,
+        against_count: against.len() as u32,
+        witnesses_for: fore
+            .iter()
+            .take(WITNESSES_MAX)
+            .map(|(path, t)| witness(world, case, *path, t))
+            .collect(),
+        witnesses_against: against.into_iter().take(WITNESSES_MAX).collect(),
+        kinds,
+        failure_rate: open.fault.evidence.failure_rate,
+        alternative: open
+            .rival
+            .and_then(|what| what.locus(world))
+            .map(|locus| Alternative { locus, behind_nats: open.margin }),
+        without,
+        calibration: CALIBRATION,
+    }
+}
+
+fn witness(world: &World, case: &Case, path: u32, tally: &Tally) -> Witness {
+    let p = &case.paths[path as usize];
+    Witness {
+        agent: world.agent_names.name(p.agent).clone(),
+        target: world.target_names.name(p.target).clone(),
+        ok: tally.ok,
+        fail: tally.bad,
+        kind: tally.kind,
+        stage: tally.kind.map(ErrorKind::stage),
+        last: Timestamp::from_millis(world.paths[p.id as usize].heard),
+    }
+}
+
+/// Healthy paths just outside the locus: same target elsewhere.
+fn bounds(world: &World, case: &Case, open: &Open) -> Vec<Witness> {
+    let Some(target) = open.what.target() else { return Vec::new() };
+    let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
+    for look in case.looks.iter().filter(|l| l.at >= open.onset_ms()) {
+        let path = &case.paths[look.path as usize];
+        if path.target == target && !open.covers(world, path.agent, target) {
+            let tally = tallies.entry(look.path).or_default();
+            if look.mark.is_fail() { tally.bad += 1 } else { tally.ok += 1 }
+        }
+    }
+    let healthy = tallies.into_iter().filter(|(_, t)| t.bad == 0);
+    healthy.map(|(path, t)| witness(world, case, path, &t)).collect()
+}
+
+/// The confidence, were one agent's looks not there: for the most telling agents.
+fn without(
+    world: &World,
+    case: &Case,
+    open: &Open,
+    tallies: &BTreeMap<u32, Tally>,
+) -> Vec<Without> {
+    let mut nats: BTreeMap<u32, f64> = BTreeMap::new();
+    for (&path, tally) in tallies {
+        *nats.entry(case.paths[path as usize].agent).or_default() += tally.nats;
+    }
+    let mut order: Vec<(u32, f64)> = nats.into_iter().collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let domains = fresh_domains(world, case.now).len() as u32;
+    order
+        .into_iter()
+        .take(WITHOUT_MAX)
+        .map(|(agent, nats)| Without {
+            agent: world.agent_names.name(agent).clone(),
+            confidence: confidence(open.margin - nats, domains, open.slow),
+        })
+        .collect()
+}
+
+/// Domains of which a live look was heard within three intervals.
+fn fresh_domains(world: &World, now: i64) -> BTreeSet<u32> {
+    let fresh = |a: &&crate::world::Agent| {
+        a.present
+            && a.heard.is_some_and(|heard| now - heard <= fresh_ms(a.interval_ms, a.timeout_ms))
+    };
+    world.agents.iter().filter(fresh).map(|a| a.domain).collect()
+}
+
+/// Three intervals and the time a look may take.
+pub(crate) fn fresh_ms(interval_ms: i64, timeout_ms: i64) -> i64 {
+    interval_ms.saturating_mul(3).saturating_add(timeout_ms)
+}
+
+/// Who bears witness to the fleet as a whole.
+pub(crate) fn fleet_coverage(world: &World, now: i64) -> Coverage {
+    Coverage {
+        domains: fresh_domains(world, now).len() as u32,
+        assigned: world.groups.domains.len() as u32,
+    }
+}
+
+/// Who bears witness to one target. Agents never heard of are assigned to all.
+pub(crate) fn target_coverage(world: &World, target: u32, now: i64) -> Coverage {
+    let t = &world.targets[target as usize];
+    let within = fresh_ms(t.interval_ms, t.timeout_ms);
+    let (mut fresh, mut assigned) = (BTreeSet::new(), BTreeSet::new());
+    for &id in &t.paths {
+        let path = &world.paths[id as usize];
+        let domain = world.agents[path.agent as usize].domain;
+        assigned.insert(domain);
+        if now.saturating_sub(path.heard) <= within {
+            fresh.insert(domain);
+        }
+    }
+    let unheard = world.agents.iter().filter(|a| a.declared && a.heard.is_none());
+    if t.role == Role::Service {
+        assigned.extend(unheard.map(|a| a.domain));
+    }
+    Coverage { domains: fresh.len() as u32, assigned: assigned.len() as u32 }
+}
+
+/// What an open fault's confidence is now.
+pub(crate) fn confidence_of(open: &Open) -> Confidence {
+    confidence(open.margin, open.fault.coverage.domains, open.slow)
+}

@@ -1,0 +1,37 @@
+//! The judgement: which set of faults best explains what the witnesses say.
+//!
+//! Reading order: [`fleet`] (what goes in), [`engine`] (the door); then how a sitting goes:
+//! `path` with `noise`, `latency` and `clock` (what is remembered), `heat` (what deserves a look),
+//! `case` and `suspect` (everything suspicious, laid out), `gain` and `explain` (the weighing),
+//! `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
+//! `evidence`, `confidence`, `silence`, `ask`.
+//!
+//! Contract: the same calls give the same changes, byte for byte; memory is bounded by the fleet.
+//! Never: a clock, I/O, async, or any dependency but the model.
+#![forbid(unsafe_code)]
+
+mod ask;
+mod case;
+mod clock;
+mod confidence;
+mod docket;
+pub mod engine;
+mod evidence;
+mod explain;
+pub mod fleet;
+mod gain;
+mod heat;
+mod latency;
+mod names;
+mod noise;
+mod open;
+mod path;
+mod ready;
+mod recover;
+mod silence;
+mod speak;
+mod suspect;
+mod world;
+
+pub use engine::Engine;
+pub use fleet::{Fleet, Observation, TargetSpec};

@@ -1,0 +1,181 @@
+//! A fault that was told and is not over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parallax_model::{Confidence, ErrorKind, Fault, FaultState, Locus, Reason, Region, TargetName};
+
+use crate::case::{Case, Look};
+use crate::explain::Finding;
+use crate::ready::Witnesses;
+use crate::suspect::What;
+use crate::world::World;
+
+/// Intervals that the recent share of bad looks is taken over.
+const RECENT_INTERVALS: i64 = 7;
+/// Intervals without a pause after which a fault that paused no longer counts as flapping.
+const FLAPPING_INTERVALS: i64 = 10;
+/// Shares of failing looks between which the state stays what it was.
+const DOWN_FROM: f64 = 0.9;
+const DOWN_UNTIL: f64 = 0.8;
+/// Looks needed to turn a degraded fault into an outage.
+const DOWN_LOOKS: u32 = 6;
+
+/// An open fault, its public face and what the engine needs to follow it.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub(crate) fault: Fault,
+    /// What is told.
+    pub(crate) what: What,
+    /// The sets of paths it covers: usually `what` alone.
+    pub(crate) parts: BTreeSet<What>,
+    /// Sets of targets that fail because of this one.
+    pub(crate) dependants: BTreeMap<What, u32>,
+    pub(crate) slow: bool,
+    pub(crate) rate: f64,
+    pub(crate) margin: f64,
+    pub(crate) rival: Option<What>,
+    /// Begin of the newest bad look, ms.
+    pub(crate) last_bad: i64,
+    /// Begin of the run of good looks it seems to end with, ms.
+    pub(crate) easing: Option<i64>,
+    /// Longest run of good looks after which it failed again, ms.
+    pub(crate) pause: i64,
+    /// When it last failed again after such a run, ms.
+    pub(crate) paused_at: i64,
+    /// When something was last said of it, ms.
+    pub(crate) said: i64,
+    pub(crate) told: Option<Told>,
+}
+
+/// What was last said of a fault, as far as a change of it is worth telling.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) locus: Locus,
+    pub(crate) state: FaultState,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) affected: Vec<TargetName>,
+    pub(crate) regions: Vec<Region>,
+    pub(crate) confidence: Confidence,
+}
+
+impl Open {
+    pub(crate) fn covers(&self, world: &World, agent: u32, target: u32) -> bool {
+        self.parts.iter().any(|part| part.covers(world, agent, target))
+    }
+
+    /// Its looks, newest first.
+    pub(crate) fn looks<'a>(
+        &'a self,
+        world: &'a World,
+        case: &'a Case,
+    ) -> impl Iterator<Item = &'a Look> {
+        let mine: Vec<bool> =
+            case.paths.iter().map(|p| self.covers(world, p.agent, p.target)).collect();
+        case.looks.iter().filter(move |l| mine[l.path as usize])
+    }
+
+    /// True if the look was bad in this fault's own way.
+    pub(crate) fn is_bad(&self, look: &Look) -> bool {
+        if self.slow { look.mark.is_bad() } else { look.mark.is_fail() }
+    }
+
+    pub(crate) fn onset_ms(&self) -> i64 {
+        self.fault.onset.millis()
+    }
+
+    /// Takes what the latest sitting found for one of its parts.
+    pub(crate) fn refresh(&mut self, finding: &Finding) {
+        self.slow = finding.stretch.slow;
+        self.rate = finding.stretch.rate;
+        self.margin = finding.margin;
+        self.rival = finding.rival;
+    }
+
+    /// A finding about the service as a whole widens what was in some regions only; true if it did.
+    pub(crate) fn spread(&mut self, world: &World, case: &Case, finding: &Finding) -> bool {
+        let What::Service(t) = finding.what else { return false };
+        if !self.is_in_places() || finding.margin < finding.what.margin() {
+            return false;
+        }
+        let before = self.parts.len();
+        match Witnesses::of(world, case, finding).split_regions() {
+            Some(bad) => self.parts.extend(bad.into_iter().map(|r| What::ServiceRegion(t, r))),
+            None => self.parts = BTreeSet::from([finding.what]),
+        }
+        self.parts.len() != before
+    }
+
+    /// The pace at which it is looked at, ms.
+    pub(crate) fn interval_ms(&self, world: &World) -> i64 {
+        interval_ms(world, self.what)
+    }
+
+    /// How bad it is, by its recent looks.
+    pub(crate) fn weigh_state(&mut self, world: &World, case: &Case) {
+        let interval = self.interval_ms(world);
+        let (mut bad, mut all) = (0_u32, 0_u32);
+        let newest = self.looks(world, case).find(|l| self.is_bad(l)).map(|l| l.at);
+        let Some(newest) = newest else { return };
+        let from = (newest - RECENT_INTERVALS * interval).max(self.onset_ms());
+        for look in self.looks(world, case).filter(|l| l.at <= newest && l.at >= from) {
+            all += 1;
+            bad += u32::from(self.is_bad(look));
+        }
+        self.last_bad = self.last_bad.max(newest);
+        let share = f64::from(bad) / f64::from(all.max(1));
+        self.fault.evidence.failure_rate = share;
+        let flaps = self.pause > 0
+            && newest - self.paused_at < FLAPPING_INTERVALS * interval + 3 * self.pause;
+        let was_down = matches!(self.fault.state, FaultState::Down);
+        let down =
+            if was_down { share >= DOWN_UNTIL } else { share >= DOWN_FROM && all >= DOWN_LOOKS };
+        let down = down && !self.slow && !flaps && !self.is_in_places();
+        let down = down && !is_refusal(world, case, self);
+        self.fault.state = if down { FaultState::Down } else { FaultState::Degraded };
+    }
+
+    /// True for a service that only some regions cannot use.
+    pub(crate) fn is_in_places(&self) -> bool {
+        matches!(self.what, What::Service(_)) && !self.parts.contains(&self.what)
+    }
+}
+
+/// The pace of a set: its target's interval, or the shortest that its agents keep.
+pub(crate) fn interval_ms(world: &World, what: What) -> i64 {
+    let of_agents = |agents: Option<&Vec<u32>>| {
+        agents.into_iter().flatten().map(|&a| world.agents[a as usize].interval_ms).min()
+    };
+    let shortest = match what {
+        What::Region(r) => of_agents(world.groups.regions.get(&r)),
+        What::Provider(p) => of_agents(world.groups.providers.get(&p)),
+        What::Domain(d) => of_agents(world.groups.domains.get(&d)),
+        What::Agent(a) => Some(world.agents[a as usize].interval_ms),
+        What::Service(t)
+        | What::ServiceRegion(t, _)
+        | What::ServiceProvider(t, _)
+        | What::ServiceDomain(t, _)
+        | What::Path(t, _) => Some(world.targets[t as usize].interval_ms),
+    };
+    shortest.filter(|&ms| ms < i64::MAX).unwrap_or(30_000).max(1)
+}
+
+/// The longest that one look of a set may take, ms.
+pub(crate) fn timeout_ms(world: &World, what: What) -> i64 {
+    match what.target() {
+        Some(t) => world.targets[t as usize].timeout_ms,
+        None => 5_000,
+    }
+}
+
+/// A service that refuses everybody works, for somebody else.
+fn is_refusal(world: &World, case: &Case, open: &Open) -> bool {
+    if !matches!(open.what, What::Service(_)) {
+        return false;
+    }
+    let (mut refused, mut all) = (0_u32, 0_u32);
+    for kind in open.looks(world, case).filter_map(|l| l.mark.kind()) {
+        all += 1;
+        refused += u32::from(kind == ErrorKind::Blocked);
+    }
+    refused * 2 > all
+}

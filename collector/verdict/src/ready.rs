@@ -1,0 +1,230 @@
+//! When a finding may be told: who bears witness, for how long, and against which background.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::case::Case;
+use crate::evidence::fresh_ms;
+use crate::explain::Finding;
+use crate::open::interval_ms;
+use crate::path::PROBATION_LOOKS;
+use crate::suspect::{What, is_answer};
+use crate::world::World;
+
+/// What a domain must add, in nats, to count as a witness (research: B.3).
+const WITNESS_NATS: f64 = 0.7;
+/// Fewest bad looks of any fault.
+const BAD_MIN: u32 = 3;
+/// Slowness is told of after one look more, and with more certainty.
+const SLOW_BAD_MIN: u32 = 4;
+const SLOW_MARGIN: f64 = 2.0;
+/// So is partial trouble on the near side, where noise comes in bursts.
+const PARTIAL_MARGIN: f64 = 3.0;
+/// A partial or slow fault needs a background to stand out from: intervals of it.
+const BACKGROUND_INTERVALS: i64 = 20;
+/// Below this rate a fault is partial.
+const FULL_RATE: f64 = 0.8;
+/// A region is out if its good looks are no more than one in so many; well, the other way round,
+/// once it looked this often (once, where regions are few).
+const SPLIT_SHARE: u32 = 8;
+const SPLIT_LOOKS: u32 = 2;
+/// With so few regions each has to speak before two of them can be all.
+const REGIONS_FEW: usize = 3;
+/// Bad looks within this time are one spell; partial local trouble needs so many.
+const SPELL_MS: i64 = 10_000;
+const SPELLS_MIN: usize = 4;
+/// … of which no two hold more than this share: two hiccups near one another are two hiccups.
+const SPELLS_TOP_SHARE: f64 = 0.65;
+/// From this rate on local trouble is one long spell.
+const SPELL_RATE: f64 = 0.95;
+/// … and trouble that two domains share is no coincidence of spells.
+const SPELL_RATE_SHARED: f64 = 0.6;
+/// How long a lone witness's trouble must last: longer than a hiccup (2–8 s, thrice in bad places),
+/// but no longer than its looks need to come round.
+const HICCUP_MIN_MS: i64 = 2_000;
+const HICCUP_MAX_MS: i64 = 20_000;
+/// … as a share of the interval.
+const HICCUP_INTERVAL_SHARE: f64 = 0.7;
+
+/// Who bears witness for a finding.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Witnesses {
+    /// Domains that speak for it, with their nats.
+    pub(crate) domains: BTreeMap<u32, f64>,
+    pub(crate) regions: BTreeSet<u32>,
+    /// Good and bad looks of each region since the begin.
+    pub(crate) by_region: BTreeMap<u32, (u32, u32)>,
+    pub(crate) agents: BTreeMap<u32, f64>,
+    pub(crate) targets: BTreeSet<u32>,
+    /// Bad looks, and those that only the service can have answered.
+    pub(crate) bad: u32,
+    pub(crate) answers: u32,
+}
+
+impl Witnesses {
+    /// Everybody who looked since the finding's begin.
+    pub(crate) fn of(world: &World, case: &Case, finding: &Finding) -> Self {
+        let (mut by_domain, mut w) = (BTreeMap::new(), Self::default());
+        let q = finding.stretch.rate;
+        for look in &case.looks[..=finding.stretch.first as usize] {
+            let path = &case.paths[look.path as usize];
+            if !path.sets().contains(&finding.set) {
+                continue;
+            }
+            let bad = if finding.stretch.slow { look.mark.is_slow() } else { look.mark.is_fail() };
+            let x = f64::from(look.usual);
+            let nats = if bad { ((x + (1.0 - x) * q) / x).ln() } else { (1.0 - q).ln() };
+            *by_domain.entry(path.domain).or_insert(0.0) += nats;
+            *w.agents.entry(path.agent).or_insert(0.0) += nats;
+            let region = world.agents[path.agent as usize].region;
+            let tally = w.by_region.entry(region).or_default();
+            *(if bad { &mut tally.1 } else { &mut tally.0 }) += 1;
+            if bad {
+                w.bad += 1;
+                w.answers += u32::from(look.mark.kind().is_some_and(is_answer));
+                w.targets.insert(path.target);
+            }
+        }
+        w.domains = by_domain.into_iter().filter(|(_, nats)| *nats > WITNESS_NATS).collect();
+        for path in case.paths.iter().filter(|p| p.sets().contains(&finding.set)) {
+            if w.domains.contains_key(&path.domain) {
+                w.regions.insert(world.agents[path.agent as usize].region);
+            }
+        }
+        w
+    }
+}
+
+impl Witnesses {
+    /// The regions in which nothing (or next to nothing) works, if in all others all does.
+    pub(crate) fn split_regions(&self) -> Option<Vec<u32>> {
+        let (mut bad, mut good) = (Vec::new(), 0);
+        let enough = if self.by_region.len() <= REGIONS_FEW { 1 } else { SPLIT_LOOKS };
+        for (&region, &(ok, fail)) in &self.by_region {
+            if fail > 0 && ok * SPLIT_SHARE <= fail {
+                bad.push(region);
+            } else if fail * SPLIT_SHARE <= ok && ok >= enough {
+                good += 1;
+            } else if fail > 0 {
+                return None;
+            }
+        }
+        (good > 0).then_some(bad)
+    }
+
+    /// True if it may be the trouble of one or two regions and not of the service: all others are
+    /// well, or (where there are only three) one did not speak yet.
+    fn may_be_regional(&self, world: &World, target: u32, now: i64) -> bool {
+        if self.split_regions().is_some_and(|bad| bad.len() <= 2) {
+            return true;
+        }
+        let speaking = speaking_regions(world, target, now);
+        let unheard = speaking.iter().any(|r| !self.by_region.contains_key(r));
+        speaking.len() <= REGIONS_FEW && unheard
+    }
+}
+
+/// Regions of which a fresh look at the target was heard.
+fn speaking_regions(world: &World, target: u32, now: i64) -> BTreeSet<u32> {
+    let t = &world.targets[target as usize];
+    let within = fresh_ms(t.interval_ms, t.timeout_ms);
+    let paths = t.paths.iter().map(|&id| &world.paths[id as usize]);
+    paths
+        .filter(|p| now.saturating_sub(p.heard) <= within)
+        .map(|p| world.agents[p.agent as usize].region)
+        .collect()
+}
+
+/// Domains and regions that look at a target.
+pub(crate) fn places(world: &World, target: u32) -> (usize, usize) {
+    let (mut domains, mut regions) = (BTreeSet::new(), BTreeSet::new());
+    for &path in &world.targets[target as usize].paths {
+        let agent = &world.agents[world.paths[path as usize].agent as usize];
+        domains.insert(agent.domain);
+        regions.insert(agent.region);
+    }
+    (domains.len(), regions.len())
+}
+
+/// True if the finding may be told now.
+pub(crate) fn is_ready(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -> bool {
+    let what = finding.what;
+    let stretch = &finding.stretch;
+    let certain = finding.margin + stretch.after;
+    let partial = stretch.rate < FULL_RATE && !matches!(what, What::Service(_));
+    let margin = what.margin()
+        + if stretch.slow { SLOW_MARGIN } else { 0.0 }
+        + if partial { PARTIAL_MARGIN } else { 0.0 };
+    what.is_told(world)
+        && certain >= margin
+        && w.bad >= if stretch.slow { SLOW_BAD_MIN } else { BAD_MIN }
+        && has_background(world, case.now, finding)
+        && is_spread(case, finding, w)
+        && has_witnesses(world, case, finding, w)
+}
+
+/// True unless the whole finding rests on a few spells: what fails partly, near an agent, must do so
+/// time and again, as spells of seconds are no fault.
+fn is_spread(case: &Case, finding: &Finding, w: &Witnesses) -> bool {
+    let local = !matches!(finding.what, What::Service(_));
+    let full = if w.domains.len() >= 2 { SPELL_RATE_SHARED } else { SPELL_RATE };
+    if !local || finding.stretch.rate >= full {
+        return true;
+    }
+    let (mut spells, mut newest) = (Vec::new(), i64::MAX);
+    for look in &case.looks[finding.stretch.last as usize..=finding.stretch.first as usize] {
+        if !(look.mark.is_bad() && case.paths[look.path as usize].sets().contains(&finding.set)) {
+            continue;
+        }
+        if newest.saturating_sub(look.at) > SPELL_MS {
+            newest = look.at;
+            spells.push(0_u32);
+        }
+        if let Some(count) = spells.last_mut() {
+            *count += 1;
+        }
+    }
+    let all: u32 = spells.iter().sum();
+    spells.sort_unstable();
+    let top: u32 = spells.iter().rev().take(2).sum();
+    spells.len() >= SPELLS_MIN && f64::from(top) <= f64::from(all) * SPELLS_TOP_SHARE
+}
+
+fn has_background(world: &World, now: i64, finding: &Finding) -> bool {
+    if finding.stretch.rate >= FULL_RATE && !finding.stretch.slow {
+        return true;
+    }
+    let since = match finding.what.target() {
+        Some(t) => world.targets[t as usize].since,
+        None => world.targets.iter().map(|t| t.since).min().unwrap_or(i64::MAX),
+    };
+    now.saturating_sub(since) >= BACKGROUND_INTERVALS * interval_ms(world, finding.what)
+}
+
+fn has_witnesses(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -> bool {
+    match finding.what {
+        What::Service(t) => {
+            let (domains, regions) = places(world, t);
+            w.domains.len() >= domains.min(2)
+                && w.regions.len() >= regions.min(2)
+                && !w.may_be_regional(world, t, case.now)
+        }
+        What::Path(t, a) => {
+            let seasoned = world
+                .path_of(a, t)
+                .is_some_and(|p| world.paths[p as usize].looks >= PROBATION_LOOKS);
+            seasoned && !finding.stretch.slow
+        }
+        What::Agent(_) => lasts(world, case, finding) && w.targets.len() >= 2,
+        What::Region(_) | What::Provider(_) | What::Domain(_) => {
+            (w.domains.len() >= 2 || lasts(world, case, finding)) && w.targets.len() >= 2
+        }
+        What::ServiceRegion(..) | What::ServiceProvider(..) | What::ServiceDomain(..) => true,
+    }
+}
+
+fn lasts(world: &World, case: &Case, finding: &Finding) -> bool {
+    let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
+    let interval = interval_ms(world, finding.what) as f64;
+    let needed = ((interval * HICCUP_INTERVAL_SHARE) as i64).clamp(HICCUP_MIN_MS, HICCUP_MAX_MS);
+    case.looks[last].at - case.looks[first].at >= needed
+}

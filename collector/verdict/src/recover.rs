@@ -1,0 +1,95 @@
+//! When a fault is over: its looks are good again, surely enough and for long enough.
+
+use std::collections::BTreeSet;
+
+use crate::case::Case;
+use crate::open::Open;
+use crate::world::World;
+
+/// Nats by which "over" must beat "goes on".
+const OVER_NATS: f64 = 8.0;
+/// Nats from which a run of good looks counts as a pause, should it fail again.
+const PAUSE_NATS: f64 = 7.0;
+/// Most nats one good look is worth: even a dead service answers now and then.
+const OK_NATS_MAX: f64 = 2.5;
+/// A rate is estimated from its worst stretch: believe this share of it.
+const RATE_SHARE: f64 = 0.9;
+/// Intervals of good looks that a settled fault needs …
+const HOLD_INTERVALS: f64 = 1.4;
+/// … and a young one: what began minutes ago often comes again.
+const HOLD_YOUNG_INTERVALS: f64 = 5.0;
+/// Young is younger than this many intervals.
+const YOUNG_INTERVALS: i64 = 10;
+/// A fault that paused before must stay away longer than it did.
+const PAUSE_FACTOR: f64 = 2.2;
+/// But no longer than this many intervals.
+const HOLD_INTERVALS_MAX: f64 = 24.0;
+
+/// Follows the end of a fault; the instant it ended, once that is certain.
+pub(crate) fn ended(world: &World, case: &Case, open: &mut Open) -> Option<i64> {
+    let interval = open.interval_ms(world);
+    let Some((nats, from, domains)) = good_run(world, case, open) else {
+        note_pause(open, interval, case.now);
+        return None;
+    };
+    if nats < PAUSE_NATS {
+        note_pause(open, interval, case.now);
+    } else {
+        open.easing = Some(open.easing.map_or(from, |e| e.min(from)));
+    }
+    let hold = hold_ms(open, interval);
+    let witnesses = failing_domains(world, open).min(2);
+    (nats >= OVER_NATS && domains >= witnesses && case.now - from >= hold).then_some(from)
+}
+
+/// The best run of good looks up to now: its nats, begin, and domains.
+fn good_run(world: &World, case: &Case, open: &Open) -> Option<(f64, i64, usize)> {
+    let seen = open.fault.evidence.failure_rate;
+    let rate = (open.rate.min(seen) * RATE_SHARE).clamp(0.05, 0.97);
+    let ok = (-(1.0 - rate).ln()).min(OK_NATS_MAX);
+    let (mut sum, mut best) = (0.0_f64, None::<(f64, i64, usize)>);
+    let mut domains = BTreeSet::new();
+    for look in open.looks(world, case) {
+        if look.at < open.onset_ms() {
+            break;
+        }
+        if open.is_bad(look) {
+            let x = f64::from(look.usual);
+            sum -= ((x + (1.0 - x) * rate) / x).ln();
+        } else {
+            sum += ok;
+            domains.insert(case.paths[look.path as usize].domain);
+            if best.is_none_or(|(b, ..)| sum > b) {
+                best = Some((sum, look.at, domains.len()));
+            }
+        }
+    }
+    best.filter(|(nats, ..)| *nats > 0.0)
+}
+
+fn note_pause(open: &mut Open, interval: i64, now: i64) {
+    if let Some(from) = open.easing.take() {
+        let pause = open.last_bad.min(now) - from;
+        if pause >= interval / 2 {
+            open.pause = open.pause.max(pause);
+            open.paused_at = open.last_bad;
+        }
+    }
+}
+
+fn hold_ms(open: &Open, interval: i64) -> i64 {
+    let young = open.last_bad - open.onset_ms() < YOUNG_INTERVALS * interval;
+    let hold = if young { HOLD_YOUNG_INTERVALS } else { HOLD_INTERVALS } * interval as f64;
+    let hold = hold.max(open.pause as f64 * PAUSE_FACTOR);
+    hold.min(HOLD_INTERVALS_MAX * interval as f64) as i64
+}
+
+fn failing_domains(world: &World, open: &Open) -> usize {
+    let mut domains = BTreeSet::new();
+    for witness in &open.fault.evidence.witnesses_for {
+        if let Some(a) = world.agent_names.find(&witness.agent) {
+            domains.insert(world.agents[a as usize].domain);
+        }
+    }
+    domains.len().max(1)
+}

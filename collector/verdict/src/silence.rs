@@ -1,0 +1,69 @@
+//! Who fell silent: an agent is told to its owner, most domains at once mean that the collector
+//! itself is cut off. Silence is never evidence about a target.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::evidence::fresh_ms;
+use crate::world::{Agent, World};
+
+/// An agent is quiet after this many of its longest usual gaps between results, at least …
+const QUIET_GAPS: f64 = 3.0;
+/// … this long, and at most as long as it takes to be called silent.
+const QUIET_MIN_MS: i64 = 4_000;
+/// Agents never heard get this long from the start, at the longest interval of the fleet.
+const GRACE_INTERVALS: i64 = 6;
+
+/// What silence says at one instant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Silence {
+    /// Since when most domains are quiet, if they are: the last instant one of them was heard.
+    pub(crate) isolated_since: Option<i64>,
+    /// Agents silent for long, and since when.
+    pub(crate) silent: BTreeMap<u32, i64>,
+}
+
+impl Silence {
+    /// `start` is when the engine began to listen, `quiet_until` when the grace after an isolation ends.
+    pub(crate) fn find(world: &World, now: i64, start: i64, known: &BTreeSet<u32>) -> Self {
+        let mut domains: BTreeMap<u32, (bool, i64)> = BTreeMap::new();
+        let mut silent = BTreeMap::new();
+        let anybody = world.agents.iter().any(|a| a.heard.is_some());
+        let grace = GRACE_INTERVALS * longest_interval(world);
+        for (id, agent) in world.agents.iter().enumerate().filter(|(_, a)| a.present) {
+            let id = id as u32;
+            match agent.heard {
+                Some(heard) => {
+                    if now - heard > silent_ms(agent) {
+                        silent.insert(id, heard);
+                    }
+                    if !known.contains(&id) {
+                        let quiet = now - heard > quiet_ms(agent);
+                        let domain = domains.entry(agent.domain).or_insert((true, i64::MIN));
+                        *domain = (domain.0 && quiet, domain.1.max(heard));
+                    }
+                }
+                None if agent.declared && anybody && now - start > grace => {
+                    silent.insert(id, start);
+                }
+                None => {}
+            }
+        }
+        let quiet: Vec<i64> =
+            domains.values().filter(|(q, _)| *q).map(|(_, heard)| *heard).collect();
+        let isolated = quiet.len() >= 2 && quiet.len() * 2 > domains.len();
+        Self { isolated_since: quiet.into_iter().max().filter(|_| isolated), silent }
+    }
+}
+
+fn silent_ms(agent: &Agent) -> i64 {
+    fresh_ms(agent.interval_ms, agent.timeout_ms)
+}
+
+fn quiet_ms(agent: &Agent) -> i64 {
+    let gaps = if agent.gap_ms > 0.0 { (agent.gap_ms * QUIET_GAPS) as i64 } else { i64::MAX };
+    gaps.max(QUIET_MIN_MS + agent.timeout_ms).min(silent_ms(agent))
+}
+
+fn longest_interval(world: &World) -> i64 {
+    world.targets.iter().filter(|t| t.present).map(|t| t.interval_ms).max().unwrap_or(30_000)
+}

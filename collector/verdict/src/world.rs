@@ -1,0 +1,291 @@
+//! The fleet as dense numbers: agents, targets, the groups they form, and every path between them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parallax_model::{AgentName, AgentSpec, Provider, Region, Role, Site, TargetName};
+
+use crate::clock::Clock;
+use crate::fleet::{Fleet, TargetSpec};
+use crate::heat::Heat;
+use crate::names::Names;
+use crate::path::Path;
+
+/// No number.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// One agent.
+#[derive(Debug, Clone)]
+pub(crate) struct Agent {
+    pub(crate) region: u32,
+    pub(crate) provider: u32,
+    pub(crate) domain: u32,
+    /// False once it left the fleet.
+    pub(crate) present: bool,
+    /// True if its owner declared it; false if it only shows up in results.
+    pub(crate) declared: bool,
+    pub(crate) clock: Clock,
+    /// When it was last heard live, ms of the engine's clock.
+    pub(crate) heard: Option<i64>,
+    /// Shortest interval and longest timeout of the targets it was seen to look at, ms.
+    pub(crate) interval_ms: i64,
+    pub(crate) timeout_ms: i64,
+    /// Longest usual time from one live result to the next, ms.
+    pub(crate) gap_ms: f64,
+    pub(crate) ever_ok: bool,
+    pub(crate) heat: Heat,
+    pub(crate) paths: Vec<u32>,
+}
+
+/// One target.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) role: Role,
+    pub(crate) present: bool,
+    pub(crate) interval_ms: i64,
+    pub(crate) timeout_ms: i64,
+    /// All it needs, directly or not, ascending.
+    pub(crate) needs: Vec<u32>,
+    pub(crate) ever_ok: bool,
+    /// When it was first looked at, ms of the engine's clock.
+    pub(crate) since: i64,
+    pub(crate) heat: Heat,
+    pub(crate) paths: Vec<u32>,
+    /// The path of each agent, by its number.
+    by_agent: Vec<u32>,
+}
+
+/// What an agent belongs to. No label is a label of its own, without a name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DomainKey {
+    provider: Option<Provider>,
+    place: Result<Site, Option<Region>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct World {
+    pub(crate) agent_names: Names<AgentName>,
+    pub(crate) target_names: Names<TargetName>,
+    region_names: Names<Region>,
+    provider_names: Names<Provider>,
+    domains: BTreeMap<DomainKey, u32>,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) paths: Vec<Path>,
+    free_paths: Vec<u32>,
+    /// Agents of each region, provider and domain; the last region and provider are the unnamed.
+    pub(crate) groups: Groups,
+}
+
+/// Members of the groups, agents ascending.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Groups {
+    pub(crate) regions: BTreeMap<u32, Vec<u32>>,
+    pub(crate) providers: BTreeMap<u32, Vec<u32>>,
+    pub(crate) domains: BTreeMap<u32, Vec<u32>>,
+}
+
+impl World {
+    pub(crate) fn declare(&mut self, fleet: &Fleet) {
+        self.agents.iter_mut().for_each(|a| (a.present, a.declared) = (false, false));
+        self.targets.iter_mut().for_each(|t| t.present = false);
+        for spec in &fleet.agents {
+            if let Some(id) = self.agent(spec) {
+                let (region, provider, domain) = self.labels(spec);
+                let agent = &mut self.agents[id as usize];
+                (agent.region, agent.provider, agent.domain) = (region, provider, domain);
+                (agent.present, agent.declared) = (true, true);
+            }
+        }
+        for spec in &fleet.targets {
+            if let Some(id) = self.target(spec) {
+                let target = &mut self.targets[id as usize];
+                (target.role, target.present) = (spec.role, true);
+                (target.interval_ms, target.timeout_ms) = (ms(spec.interval), ms(spec.timeout));
+            }
+        }
+        self.tie_needs(fleet);
+        self.drop_absent();
+        self.regroup();
+    }
+
+    /// The number of an agent, declared or not.
+    pub(crate) fn agent(&mut self, spec: &AgentSpec) -> Option<u32> {
+        let id = self.agent_names.intern(&spec.name)?;
+        if self.agents.len() < self.agent_names.len() {
+            let (region, provider, domain) = self.labels(spec);
+            self.agents.push(Agent {
+                region,
+                provider,
+                domain,
+                present: true,
+                declared: false,
+                clock: Clock::default(),
+                heard: None,
+                interval_ms: i64::MAX,
+                timeout_ms: 0,
+                gap_ms: 0.0,
+                ever_ok: false,
+                heat: Heat::default(),
+                paths: Vec::new(),
+            });
+        }
+        Some(id)
+    }
+
+    /// The number of an agent that shows up in results.
+    pub(crate) fn agent_named(&mut self, name: &AgentName) -> Option<u32> {
+        let known = self.agent_names.find(name);
+        if let Some(id) = known.filter(|&id| self.agents[id as usize].present) {
+            return Some(id);
+        }
+        let id = self.agent(&AgentSpec::unlabelled(name.clone()))?;
+        self.agents[id as usize].present = true;
+        self.regroup();
+        Some(id)
+    }
+
+    pub(crate) fn target(&mut self, spec: &TargetSpec) -> Option<u32> {
+        let id = self.target_names.intern(&spec.name)?;
+        if self.targets.len() < self.target_names.len() {
+            self.targets.push(Target {
+                role: spec.role,
+                present: true,
+                interval_ms: ms(spec.interval),
+                timeout_ms: ms(spec.timeout),
+                needs: Vec::new(),
+                ever_ok: false,
+                since: i64::MAX,
+                heat: Heat::default(),
+                paths: Vec::new(),
+                by_agent: Vec::new(),
+            });
+        }
+        Some(id)
+    }
+
+    /// The number of a target that shows up in results.
+    pub(crate) fn target_named(&mut self, name: &TargetName) -> Option<u32> {
+        let known = self.target_names.find(name);
+        if let Some(id) = known.filter(|&id| self.targets[id as usize].present) {
+            return Some(id);
+        }
+        let id = self.target(&TargetSpec::unknown(name.clone()))?;
+        self.targets[id as usize].present = true;
+        Some(id)
+    }
+
+    /// The path between two, made when it is first used.
+    pub(crate) fn path(&mut self, agent: u32, target: u32) -> u32 {
+        if let Some(id) = self.path_of(agent, target) {
+            return id;
+        }
+        let path = Path::new(agent, target);
+        let id = if let Some(id) = self.free_paths.pop() {
+            self.paths[id as usize] = path;
+            id
+        } else {
+            self.paths.push(path);
+            self.paths.len() as u32 - 1
+        };
+        let t = &mut self.targets[target as usize];
+        if t.by_agent.len() <= agent as usize {
+            t.by_agent.resize(agent as usize + 1, NONE);
+        }
+        t.by_agent[agent as usize] = id;
+        t.paths.push(id);
+        let (interval, timeout) = (t.interval_ms, t.timeout_ms);
+        let a = &mut self.agents[agent as usize];
+        a.paths.push(id);
+        a.interval_ms = a.interval_ms.min(interval);
+        a.timeout_ms = a.timeout_ms.max(timeout);
+        id
+    }
+
+    pub(crate) fn path_of(&self, agent: u32, target: u32) -> Option<u32> {
+        let by_agent = &self.targets[target as usize].by_agent;
+        by_agent.get(agent as usize).copied().filter(|&id| id != NONE)
+    }
+
+    /// The region's name, where it has one.
+    pub(crate) fn region_name(&self, id: u32) -> Option<&Region> {
+        (id != NONE).then(|| self.region_names.name(id))
+    }
+
+    /// The provider's name, where it has one.
+    pub(crate) fn provider_name(&self, id: u32) -> Option<&Provider> {
+        (id != NONE).then(|| self.provider_names.name(id))
+    }
+
+    fn labels(&mut self, spec: &AgentSpec) -> (u32, u32, u32) {
+        let region = spec.region.as_ref().and_then(|r| self.region_names.intern(r));
+        let provider = spec.provider.as_ref().and_then(|p| self.provider_names.intern(p));
+        let place = spec.site.clone().ok_or_else(|| spec.region.clone());
+        let key = DomainKey { provider: spec.provider.clone(), place };
+        let next = self.domains.len() as u32;
+        let domain = *self.domains.entry(key).or_insert(next);
+        (region.unwrap_or(NONE), provider.unwrap_or(NONE), domain)
+    }
+
+    /// Everything each target needs, through all steps; a circle needs itself and is cut there.
+    fn tie_needs(&mut self, fleet: &Fleet) {
+        let direct: BTreeMap<u32, Vec<u32>> = fleet
+            .targets
+            .iter()
+            .filter_map(|spec| {
+                let needs = spec.depends_on.iter().filter_map(|n| self.target_names.find(n));
+                Some((self.target_names.find(&spec.name)?, needs.collect()))
+            })
+            .collect();
+        for (&id, first) in &direct {
+            let mut needs = std::collections::BTreeSet::new();
+            let mut ahead = first.clone();
+            while let Some(next) = ahead.pop() {
+                if next != id && needs.insert(next) {
+                    ahead.extend(direct.get(&next).into_iter().flatten());
+                }
+            }
+            self.targets[id as usize].needs = needs.into_iter().collect();
+        }
+    }
+
+    /// Lets go of the paths of what left the fleet.
+    fn drop_absent(&mut self) {
+        let (agents, targets) = (&self.agents, &self.targets);
+        let gone =
+            |p: &Path| !agents[p.agent as usize].present || !targets[p.target as usize].present;
+        let gone: Vec<u32> =
+            (0..self.paths.len() as u32).filter(|&id| gone(&self.paths[id as usize])).collect();
+        for &id in &gone {
+            let (agent, target) = {
+                let path = &self.paths[id as usize];
+                (path.agent as usize, path.target as usize)
+            };
+            if self.targets[target].by_agent.get(agent) == Some(&id) {
+                self.targets[target].by_agent[agent] = NONE;
+                self.targets[target].paths.retain(|&p| p != id);
+                self.agents[agent].paths.retain(|&p| p != id);
+                self.free_paths.push(id);
+            }
+        }
+        for agent in self.agents.iter_mut().filter(|a| !a.present) {
+            agent.heard = None;
+        }
+    }
+
+    fn regroup(&mut self) {
+        let mut groups = Groups::default();
+        for (id, agent) in self.agents.iter().enumerate().filter(|(_, a)| a.present) {
+            let id = id as u32;
+            groups.regions.entry(agent.region).or_default().push(id);
+            groups.providers.entry(agent.provider).or_default().push(id);
+            groups.domains.entry(agent.domain).or_default().push(id);
+        }
+        self.groups = groups;
+    }
+}
+
+/// Whole milliseconds.
+pub(crate) fn ms(d: Duration) -> i64 {
+    i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
+}
