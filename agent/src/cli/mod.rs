@@ -1,0 +1,97 @@
+//! What a person types, and what they get to read.
+//!
+//! Contract: exit code 0 (well), 1 (it failed), 2 (usage or configuration); one line a mistake, on
+//! standard error. Logs go to standard error too: standard output is for answers.
+
+mod probe;
+mod run;
+mod url;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// It failed.
+pub(crate) const FAILED: u8 = 1;
+
+/// What was asked for makes no sense.
+pub(crate) const USAGE: u8 = 2;
+
+/// One witness of Parallax: looks at services, remembers what it saw, reports it.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at what the collector assigns, until told to stop (SIGTERM or Ctrl-C)
+    Run(Run),
+    /// Look once, from here, and show every stage
+    Probe(Probe),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  parallax-agent run --name eu-west-1 --collector http://127.0.0.1:7481 --data-dir agent-1
+  parallax-agent run --config /etc/parallax/agent.toml")]
+struct Run {
+    /// File with settings; flags stand above it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Name by which the collector knows this agent
+    #[arg(long)]
+    name: Option<String>,
+    /// Where to report to, such as <http://127.0.0.1:7481>
+    #[arg(long, value_name = "URL")]
+    collector: Option<String>,
+    /// Folder for what is not reported yet; one agent each
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  parallax-agent probe https://shop.example/
+  parallax-agent probe tcp://mail.shop.example:25 --timeout 2s
+  parallax-agent probe 'dns://shop.example?type=AAAA&server=9.9.9.9:53' --output json")]
+struct Probe {
+    /// `http(s)://…`, `tcp://HOST:PORT` or `dns://NAME?type=AAAA&server=1.1.1.1:53`
+    url: String,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+    /// Longest time the look may take
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "5s")]
+    timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// For programs; times in microseconds
+    Json,
+}
+
+impl Cli {
+    /// Does what was typed.
+    pub async fn run(self) -> ExitCode {
+        match self.command {
+            Command::Run(run) => run.run().await,
+            Command::Probe(probe) => probe.run().await,
+        }
+    }
+}
+
+/// One line on standard error, and the code to exit with.
+#[expect(clippy::print_stderr, reason = "this is where mistakes are told")]
+fn fail(code: u8, why: impl std::fmt::Display) -> ExitCode {
+    eprintln!("parallax-agent: {why}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,163 @@
+//! `parallax-agent probe URL`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use parallax_model::result::LATENCY_MAX;
+use parallax_model::{ErrorKind, ProbeResult, Role, Target, TargetName, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::{FAILED, Output, Probe, USAGE, fail, url};
+use crate::probe::{Surroundings, look};
+
+impl Probe {
+    pub(super) async fn run(self) -> ExitCode {
+        if self.timeout.is_zero() || self.timeout > LATENCY_MAX {
+            return fail(USAGE, "--timeout must be more than nothing and at most an hour");
+        }
+        let check = match url::check(&self.url) {
+            Ok(check) => check,
+            Err(why) => return fail(USAGE, why),
+        };
+        let name = match TargetName::new("by-hand") {
+            Ok(name) => name,
+            Err(why) => return fail(FAILED, why),
+        };
+        let around = match Surroundings::new(None, BTreeMap::new()) {
+            Ok(around) => around,
+            Err(why) => return fail(FAILED, why),
+        };
+        let target = Target {
+            name,
+            role: Role::Service,
+            interval: self.timeout,
+            timeout: self.timeout,
+            depends_on: vec![],
+            check,
+        };
+        let result = look(&target, &around, now(), true).await;
+        match self.output {
+            Output::Table => print(&table(&target, &result)),
+            Output::Json => print(&json(&target, &result).to_string()),
+        }
+        if result.outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn print(text: &str) {
+    println!("{}", text.trim_end());
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(since.as_micros() as i64)
+}
+
+/// `outcome` is `ok` or `fail`; `error` a kind of the vocabulary or null; times are whole microseconds,
+/// of stages that were reached.
+fn json(target: &Target, result: &ProbeResult) -> Value {
+    let stages: Map<String, Value> = result
+        .stages
+        .iter()
+        .map(|(stage, time)| (stage.as_str().to_owned(), json!(micros(time))))
+        .collect();
+    json!({
+        "target": target.check.address(),
+        "kind": target.check.kind(),
+        "outcome": if result.outcome.is_ok() { "ok" } else { "fail" },
+        "error": result.outcome.error().map(ErrorKind::as_str),
+        "detail": result.detail,
+        "status": result.status,
+        "peer": result.peer,
+        "unit": "us",
+        "latency": micros(result.latency),
+        "stages": stages,
+    })
+}
+
+fn micros(time: Duration) -> u64 {
+    time.as_micros() as u64
+}
+
+fn table(target: &Target, result: &ProbeResult) -> String {
+    let mut out = String::new();
+    let outcome = match result.outcome.error() {
+        None => "ok".to_owned(),
+        Some(kind) => format!("FAIL  {kind}: {}", result.detail.as_deref().unwrap_or_default()),
+    };
+    let mut line = |name: &str, value: &str| writeln!(out, "{name:<12}{value}").ok();
+    line("target", &target.check.address());
+    line("outcome", &outcome);
+    if let Some(status) = result.status {
+        line("status", &status.to_string());
+    }
+    if let Some(peer) = &result.peer {
+        line("peer", peer);
+    }
+    for (stage, time) in result.stages.iter() {
+        line(stage.as_str(), &millis(time));
+    }
+    line("total", &millis(result.latency));
+    out
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:>10.3} ms", time.as_secs_f64() * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use parallax_model::{Check, Outcome, Stages, TcpCheck};
+
+    use super::*;
+
+    fn failed() -> (Target, ProbeResult) {
+        let name = TargetName::new("t").unwrap();
+        let target = Target {
+            name: name.clone(),
+            role: Role::Service,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            depends_on: vec![],
+            check: Check::Tcp(TcpCheck { address: "h:1".into() }),
+        };
+        let result = ProbeResult {
+            target: name,
+            started: Timestamp::EPOCH,
+            latency: Duration::from_micros(2500),
+            outcome: Outcome::Fail(ErrorKind::ConnectRefused),
+            stages: Stages { connect: Some(Duration::from_micros(1500)), ..Stages::default() },
+            status: None,
+            peer: Some("127.0.0.1:1".into()),
+            detail: Some("connection refused by 127.0.0.1:1".into()),
+            asked: true,
+        };
+        (target, result)
+    }
+
+    #[test]
+    fn programs_get_words_and_microseconds() {
+        let (target, result) = failed();
+        let expected = json!({
+            "target": "h:1", "kind": "tcp", "outcome": "fail", "error": "connect_refused",
+            "detail": "connection refused by 127.0.0.1:1",
+            "status": null, "peer": "127.0.0.1:1", "unit": "us", "latency": 2500,
+            "stages": {"connect": 1500},
+        });
+        assert_eq!(json(&target, &result), expected);
+    }
+
+    #[test]
+    fn people_get_a_table() {
+        let (target, result) = failed();
+        let expected = "target      h:1\n\
+            outcome     FAIL  connect_refused: connection refused by 127.0.0.1:1\n\
+            peer        127.0.0.1:1\n\
+            connect          1.500 ms\n\
+            total            2.500 ms\n";
+        assert_eq!(table(&target, &result), expected);
+    }
+}

@@ -1,0 +1,62 @@
+//! `parallax-agent run`
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{FAILED, Run, USAGE, fail};
+use crate::config::{ConfigError, Settings};
+use crate::{Agent, Config};
+
+impl Run {
+    pub(super) async fn run(self) -> ExitCode {
+        let config = match self.config() {
+            Ok(config) => config,
+            Err(mistakes) => return fail(USAGE, mistakes),
+        };
+        // before anything is open: a signal that comes early is not lost
+        let (mut term, mut int) =
+            match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+                (Ok(term), Ok(int)) => (term, int),
+                (Err(error), _) | (_, Err(error)) => return fail(FAILED, error),
+            };
+        let mut agent = match Agent::start(config).await {
+            Ok(agent) => agent,
+            Err(error) => return fail(FAILED, error),
+        };
+        tracing::info!(agent = %agent.name(), "started");
+        let broken = tokio::select! {
+            () = either(&mut term, &mut int) => false,
+            () = agent.broken() => true,
+        };
+        tracing::info!("stopping; a second signal ends at once");
+        tokio::select! {
+            () = agent.stop() => {
+                if broken {
+                    return fail(FAILED, "a part of the agent died: the log says which; start it again");
+                }
+                tracing::info!("stopped");
+                ExitCode::SUCCESS
+            }
+            () = either(&mut term, &mut int) => fail(FAILED, "ended at once by a second signal"),
+        }
+    }
+
+    fn config(self) -> Result<Config, ConfigError> {
+        let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        let flags = Settings {
+            name: self.name,
+            collector: self.collector,
+            data_dir: self.data_dir,
+            ..Settings::default()
+        };
+        flags.above(file).check()
+    }
+}
+
+async fn either(term: &mut Signal, int: &mut Signal) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

@@ -1,0 +1,239 @@
+//! `agent.toml` and the flags that stand above it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use parallax_model::AgentName;
+use serde::Deserialize;
+
+use super::{CollectorUrl, Config, LOOKS_AT_ONCE_DEFAULT, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN};
+
+/// Most looks at once that a file may ask for: each holds a socket, and 1024 is a common limit.
+const LOOKS_AT_ONCE_MAX: usize = 1000;
+
+/// A name is suggested for a mistyped one if at most this many letters differ.
+const TYPO_LETTERS_MAX: usize = 3;
+
+/// What is wrong with a configuration, one line a mistake. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// What a file or the flags say; nothing is required yet.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The name by which the collector knows the agent.
+    pub name: Option<String>,
+    /// Where it reports to.
+    pub collector: Option<String>,
+    /// Where it keeps its spool.
+    pub data_dir: Option<PathBuf>,
+    /// Host names and the address to connect to instead of resolving them.
+    #[serde(default)]
+    pub connect_to: BTreeMap<String, SocketAddr>,
+    /// Most bytes the spool keeps: `"512 MiB"`, or a number of bytes.
+    pub spool_max: Option<Bytes>,
+    /// Most looks under way at once.
+    pub looks_at_once: Option<usize>,
+    /// PEM file with certificates that are trusted beside the system's roots.
+    pub extra_ca: Option<PathBuf>,
+}
+
+const NAMES: &[&str] =
+    &["name", "collector", "data_dir", "connect_to", "spool_max", "looks_at_once", "extra_ca"];
+
+impl Settings {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            ConfigError(vec![format!("{}: cannot read the configuration: {e}", path.display())])
+        })?;
+        Self::parse(&text).map_err(|(line, what)| {
+            let place = line.map_or_else(String::new, |line| format!(":{line}"));
+            ConfigError(vec![format!("{}{place}: {what}", path.display())])
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, (Option<usize>, String)> {
+        toml::from_str(text).map_err(|e| {
+            let line =
+                e.span().map(|at| 1 + text.bytes().take(at.start).filter(|&b| b == b'\n').count());
+            (line, explain(e.message()))
+        })
+    }
+
+    /// These settings, where they say something, above `below`.
+    #[must_use]
+    pub fn above(self, below: Self) -> Self {
+        let mut connect_to = below.connect_to;
+        connect_to.extend(self.connect_to);
+        Self {
+            name: self.name.or(below.name),
+            collector: self.collector.or(below.collector),
+            data_dir: self.data_dir.or(below.data_dir),
+            connect_to,
+            spool_max: self.spool_max.or(below.spool_max),
+            looks_at_once: self.looks_at_once.or(below.looks_at_once),
+            extra_ca: self.extra_ca.or(below.extra_ca),
+        }
+    }
+
+    /// The configuration, or everything that is wrong with it.
+    pub fn check(self) -> Result<Config, ConfigError> {
+        let mut wrong = Vec::new();
+        let name = required(&mut wrong, "name", self.name, |name| AgentName::new(&name));
+        let collector =
+            required(&mut wrong, "collector", self.collector, |url| CollectorUrl::new(&url));
+        let data_dir = required(&mut wrong, "data_dir", self.data_dir, |dir| {
+            if dir.as_os_str().is_empty() { Err("is empty") } else { Ok(dir) }
+        });
+        let spool_bytes_max = self.spool_max.map_or(SPOOL_BYTES_DEFAULT, |Bytes(n)| n);
+        if spool_bytes_max < SPOOL_BYTES_MIN {
+            wrong.push(format!(
+                "spool_max: {spool_bytes_max} bytes are too few, take 512 KiB or more"
+            ));
+        }
+        let looks_at_once = self.looks_at_once.unwrap_or(LOOKS_AT_ONCE_DEFAULT);
+        if !(1..=LOOKS_AT_ONCE_MAX).contains(&looks_at_once) {
+            wrong.push(format!(
+                "looks_at_once: {looks_at_once} is not within 1-{LOOKS_AT_ONCE_MAX}"
+            ));
+        }
+        let (Some(name), Some(collector), Some(data_dir), true) =
+            (name, collector, data_dir, wrong.is_empty())
+        else {
+            return Err(ConfigError(wrong));
+        };
+        let connect_to =
+            self.connect_to.into_iter().map(|(host, to)| (host.to_ascii_lowercase(), to)).collect();
+        Ok(Config {
+            connect_to,
+            spool_bytes_max,
+            looks_at_once,
+            extra_ca: self.extra_ca,
+            ..Config::new(name, collector, data_dir)
+        })
+    }
+}
+
+fn required<T, U, E: fmt::Display>(
+    wrong: &mut Vec<String>,
+    what: &str,
+    given: Option<T>,
+    check: impl FnOnce(T) -> Result<U, E>,
+) -> Option<U> {
+    let Some(given) = given else {
+        let flag = what.replace('_', "-");
+        wrong.push(format!("{what} is missing: give --{flag}, or `{what} = …` in the file"));
+        return None;
+    };
+    check(given).map_err(|e| wrong.push(format!("{what}: {e}"))).ok()
+}
+
+/// Adds the nearest known name to a complaint about an unknown one.
+fn explain(message: &str) -> String {
+    let message = message.trim().lines().next().unwrap_or_default();
+    let Some(unknown) = message.strip_prefix("unknown field `").and_then(|m| m.split('`').next())
+    else {
+        return message.to_owned();
+    };
+    let nearest = NAMES.iter().min_by_key(|name| strsim::levenshtein(name, unknown));
+    match nearest.filter(|name| strsim::levenshtein(name, unknown) <= TYPO_LETTERS_MAX) {
+        Some(name) => format!("unknown key {unknown:?}, did you mean {name:?}?"),
+        None => format!("unknown key {unknown:?}; known are {}", NAMES.join(", ")),
+    }
+}
+
+/// A number of bytes, written as such or as `"64 MiB"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RawBytes")]
+pub struct Bytes(pub u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawBytes {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<RawBytes> for Bytes {
+    type Error = String;
+
+    fn try_from(raw: RawBytes) -> Result<Self, String> {
+        let text = match raw {
+            RawBytes::Number(bytes) => return Ok(Self(bytes)),
+            RawBytes::Text(text) => text,
+        };
+        let wrong = || format!("{text:?} is no size; write it like \"512 MiB\"");
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
+        let shift = match unit.trim() {
+            "" | "B" => 0,
+            "KiB" => 10,
+            "MiB" => 20,
+            "GiB" => 30,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, String> {
+        let settings = Settings::parse(text).map_err(|(line, what)| format!("{line:?} {what}"))?;
+        settings.check().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_whole_file_is_taken() {
+        let config = check(
+            "name = \"a\"\ncollector = \"http://127.0.0.1\"\ndata_dir = \"/x\"\n\
+             spool_max = \"64 MiB\"\nlooks_at_once = 8\n[connect_to]\n\"Shop.Test\" = \"127.0.0.1:81\"\n",
+        )
+        .unwrap();
+        assert_eq!(config.spool_bytes_max, 64 << 20);
+        assert_eq!(config.looks_at_once, 8);
+        assert_eq!(config.connect_to["shop.test"].port(), 81);
+    }
+
+    #[test]
+    fn a_mistake_says_where_and_what_to_do() {
+        for (text, says) in [
+            ("\ncolector = \"x\"", "Some(2) unknown key \"colector\", did you mean \"collector\"?"),
+            ("frequency = 1", "known are name, collector"),
+            ("name = 3", "Some(1) invalid type"),
+            ("spool_max = \"many\"", "\"many\" is no size"),
+            ("name = \"a\"", "collector is missing: give --collector"),
+            ("name = \" a\"\ncollector = \"x\"\ndata_dir = \"\"", "white space"),
+            ("name = \"a\"\ncollector = \"http://10.0.0.1\"\ndata_dir = \"d\"", "in the clear"),
+            ("looks_at_once = 0", "not within 1-1000"),
+            ("spool_max = 7", "too few"),
+        ] {
+            let said = check(text).unwrap_err();
+            assert!(said.contains(says), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn flags_stand_above_the_file() {
+        let file = Settings::parse("name = \"file\"\ncollector = \"c\"").unwrap();
+        let flags = Settings { name: Some("flag".into()), ..Settings::default() };
+        let both = flags.above(file);
+        assert_eq!(both.name.as_deref(), Some("flag"));
+        assert_eq!(both.collector.as_deref(), Some("c"));
+    }
+}

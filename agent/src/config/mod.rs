@@ -1,0 +1,62 @@
+//! What an agent must know to start: its name, its collector, its folder.
+//!
+//! Contract: a [`Config`] that can be constructed from a file or from flags is valid; a mistake says
+//! file, line, what is wrong and what to do. Nothing is opened or bound here.
+//!
+//! Never: region, provider or site: the collector knows those by the agent's name.
+
+mod collector;
+mod file;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use parallax_model::AgentName;
+
+pub use collector::{CollectorUrl, InvalidCollector};
+pub use file::{ConfigError, Settings};
+
+/// Most bytes the spool keeps on disk unless told otherwise: about four months of 100 targets looked
+/// at every 30 s.
+pub const SPOOL_BYTES_DEFAULT: u64 = 512 << 20;
+
+/// Least a spool can be bounded to: eight segments of 64 KiB.
+pub const SPOOL_BYTES_MIN: u64 = 512 << 10;
+
+/// Most looks under way at once unless told otherwise.
+pub const LOOKS_AT_ONCE_DEFAULT: usize = 64;
+
+/// How one agent is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name by which the collector knows the agent.
+    pub name: AgentName,
+    /// Where it reports to.
+    pub collector: CollectorUrl,
+    /// Where spool and last assignment are kept; one agent a folder.
+    pub data_dir: PathBuf,
+    /// Host names of targets, in lower case, and the address to connect to instead of resolving them.
+    pub connect_to: BTreeMap<String, SocketAddr>,
+    /// Most bytes the spool keeps on disk.
+    pub spool_bytes_max: u64,
+    /// Most looks under way at once.
+    pub looks_at_once: usize,
+    /// PEM file with certificates that are trusted beside the system's roots.
+    pub extra_ca: Option<PathBuf>,
+}
+
+impl Config {
+    /// An agent with everything else at its default.
+    pub fn new(name: AgentName, collector: CollectorUrl, data_dir: PathBuf) -> Self {
+        Self {
+            name,
+            collector,
+            data_dir,
+            connect_to: BTreeMap::new(),
+            spool_bytes_max: SPOOL_BYTES_DEFAULT,
+            looks_at_once: LOOKS_AT_ONCE_DEFAULT,
+            extra_ca: None,
+        }
+    }
+}

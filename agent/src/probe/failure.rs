@@ -1,0 +1,146 @@
+//! Errors of the system and of libraries as error kinds, with a sentence a person can use.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use parallax_model::{Check, ErrorKind, Stage};
+use rustls::{CertificateError, Error as TlsError};
+
+/// Why a look failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) kind: ErrorKind,
+    pub(super) detail: String,
+}
+
+impl Failure {
+    pub(super) fn new(kind: ErrorKind, detail: impl AsRef<str>) -> Self {
+        Self { kind, detail: parallax_model::result::detail(detail.as_ref()) }
+    }
+
+    /// The target's time is over, in this stage. All a DNS check waits for is its resolver.
+    pub(super) fn timeout(check: &Check, stage: Option<Stage>, timeout: Duration) -> Self {
+        let within = humantime::format_duration(timeout);
+        let (kind, what) = match stage {
+            _ if matches!(check, Check::Dns(_)) => (ErrorKind::DnsTimeout, "no answer"),
+            Some(Stage::Resolve) => (ErrorKind::DnsTimeout, "name not resolved"),
+            None | Some(Stage::Connect) => (ErrorKind::ConnectTimeout, "no connection"),
+            Some(Stage::Tls) => (ErrorKind::Timeout, "TLS handshake not finished"),
+            Some(Stage::FirstByte) => (ErrorKind::Timeout, "no answer"),
+            Some(Stage::Transfer | Stage::Assert) => (ErrorKind::Timeout, "answer not complete"),
+        };
+        Self::new(kind, format!("{what} within {within}"))
+    }
+
+    /// The system refused a connection attempt.
+    pub(super) fn connecting(error: &io::Error, peer: SocketAddr) -> Self {
+        let (kind, what) = connect_kind(error);
+        if kind == ErrorKind::Internal {
+            return Self::new(kind, format!("cannot connect to {peer}: {error}"));
+        }
+        Self::new(kind, format!("{what} {peer}"))
+    }
+
+    /// TLS was not agreed on.
+    pub(super) fn shaking_hands(error: &io::Error, host: &str) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+        match tls {
+            Some(TlsError::InvalidCertificate(why)) => certificate(why, host),
+            Some(other) => Self::new(ErrorKind::TlsHandshake, format!("TLS handshake: {other}")),
+            None if is_reset(error) => {
+                Self::new(ErrorKind::Reset, "connection reset in the TLS handshake")
+            }
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::new(ErrorKind::TlsHandshake, "connection closed in the TLS handshake")
+            }
+            None => Self::new(ErrorKind::TlsHandshake, format!("TLS handshake: {error}")),
+        }
+    }
+
+    /// No answer came, or one that makes no sense. `begun`: its first byte did come.
+    pub(super) fn awaiting_answer(error: &hyper::Error, begun: bool) -> Self {
+        let io = find_io(error);
+        if error.is_parse_too_large() {
+            return Self::new(ErrorKind::Protocol, "the answer's headers are too large");
+        }
+        if error.is_parse() {
+            return Self::new(ErrorKind::Protocol, format!("the answer is not HTTP: {error}"));
+        }
+        match (begun, io.is_some_and(is_reset)) {
+            (true, true) => Self::new(ErrorKind::CutStream, "connection reset amid the headers"),
+            (true, false) => Self::new(ErrorKind::CutStream, "connection closed amid the headers"),
+            (false, true) => Self::new(ErrorKind::Reset, "connection reset before an answer"),
+            (false, false) => Self::new(ErrorKind::Closed, "connection closed before an answer"),
+        }
+    }
+
+    /// The body did not come whole.
+    pub(super) fn reading_body(error: &hyper::Error, read: usize) -> Self {
+        let io = find_io(error);
+        let malformed = |e: &io::Error| {
+            matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+        };
+        if error.is_parse() || io.is_some_and(malformed) {
+            return Self::new(ErrorKind::Protocol, "the answer's body is malformed");
+        }
+        let how = if io.is_some_and(is_reset) { "reset" } else { "closed" };
+        let what = format!("connection {how} amid the body, after {read} bytes");
+        Self::new(ErrorKind::CutStream, what)
+    }
+}
+
+fn connect_kind(error: &io::Error) -> (ErrorKind, &'static str) {
+    use io::ErrorKind as Io;
+    let kind = error.kind();
+    if kind == Io::ConnectionRefused {
+        (ErrorKind::ConnectRefused, "connection refused by")
+    } else if kind == Io::TimedOut {
+        (ErrorKind::ConnectTimeout, "no answer to the connection attempt from")
+    } else if is_reset(error) {
+        (ErrorKind::Reset, "connection reset by")
+    } else if matches!(
+        kind,
+        Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown | Io::AddrNotAvailable
+            // a firewall of our own that rejects looks so
+            | Io::PermissionDenied
+    ) {
+        (ErrorKind::Unreachable, "no route to")
+    } else {
+        // out of sockets, out of memory: ours
+        (ErrorKind::Internal, "")
+    }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    use io::ErrorKind as Io;
+    matches!(error.kind(), Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe)
+}
+
+/// The system's error within a library's.
+fn find_io(error: &hyper::Error) -> Option<&io::Error> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref() {
+            return Some(io);
+        }
+        source = inner.source();
+    }
+    None
+}
+
+fn certificate(why: &CertificateError, host: &str) -> Failure {
+    use CertificateError as Cert;
+    if matches!(why, Cert::Expired | Cert::ExpiredContext { .. }) {
+        Failure::new(ErrorKind::CertExpired, "the certificate has expired")
+    } else if matches!(why, Cert::NotValidYet | Cert::NotValidYetContext { .. }) {
+        Failure::new(ErrorKind::CertExpired, "the certificate is not valid yet")
+    } else if matches!(why, Cert::NotValidForName | Cert::NotValidForNameContext { .. }) {
+        Failure::new(ErrorKind::CertName, format!("the certificate is not for {host}"))
+    } else if matches!(why, Cert::UnknownIssuer) {
+        Failure::new(ErrorKind::CertUntrusted, "the certificate leads to no trusted root")
+    } else {
+        Failure::new(ErrorKind::CertUntrusted, format!("the certificate is not trusted: {why}"))
+    }
+}

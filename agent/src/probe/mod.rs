@@ -1,0 +1,102 @@
+//! One look at one target, as a value.
+//!
+//! Contract: [`look`] always returns a [`ProbeResult`], within the target's timeout; every stage that
+//! was begun has its time, also when it failed. Each look resolves anew, connects anew and shakes
+//! hands anew: what a cache would hide is what we are here to see.
+//!
+//! Never: a log line about its result, a word to spool or network, a second try. What the answer
+//! means is judged elsewhere; here it is only told apart, in the words of
+//! [`ErrorKind`](parallax_model::ErrorKind).
+//!
+//! One file a kind of probe: `http`, `tcp`, `dns`. What they share: `resolve` (name to addresses),
+//! `connect` (addresses to a connection, with the `policy` asked of each address), `tls`, `timing`
+//! (which stage took how long), `failure` (errors into kinds and sentences).
+
+mod connect;
+mod dns;
+mod failure;
+mod http;
+mod meter;
+mod policy;
+mod resolve;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parallax_model::{Check, Outcome, ProbeResult, Target, Timestamp};
+
+use failure::Failure;
+use resolve::Resolver;
+use timing::{Course, Mark};
+pub use tls::TlsError;
+
+/// What looks need beside their target. Made once, shared by all looks of an agent.
+#[derive(Debug)]
+pub struct Surroundings {
+    resolver: Resolver,
+    tls: Arc<rustls::ClientConfig>,
+    connect_to: BTreeMap<String, SocketAddr>,
+}
+
+impl Surroundings {
+    /// Reads the system's roots, `extra_ca` and the resolver's configuration. `connect_to` holds host
+    /// names in lower case and the addresses to connect to instead of resolving them.
+    pub fn new(
+        extra_ca: Option<&Path>,
+        connect_to: BTreeMap<String, SocketAddr>,
+    ) -> Result<Self, TlsError> {
+        let tls = Arc::new(tls::client_config(extra_ca)?);
+        Ok(Self { resolver: Resolver::of_system(), tls, connect_to })
+    }
+}
+
+/// Looks at `target` once. `started` is the wall clock's now; `asked` says that the collector wants
+/// this look outside the schedule.
+pub async fn look(
+    target: &Target,
+    around: &Surroundings,
+    started: Timestamp,
+    asked: bool,
+) -> ProbeResult {
+    let begun = Instant::now();
+    let deadline = begun.checked_add(target.timeout).unwrap_or(begun + LATENCY_CAP);
+    let mark = Mark::new(begun);
+    let mut course = Course::new(&mark, deadline);
+    let outcome = tokio::time::timeout_at(deadline.into(), async {
+        match &target.check {
+            Check::Http(check) => http::look(check, around, &mut course).await,
+            Check::Tcp(check) => tcp::look(check, around, &mut course).await,
+            Check::Dns(check) => dns::look(check, around, &mut course).await,
+        }
+    })
+    .await;
+    let failure = match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(failure)) => Some(failure),
+        Err(_) => Some(Failure::timeout(&target.check, course.running(), target.timeout)),
+    };
+    let ended = Instant::now();
+    course.end(ended);
+    ProbeResult {
+        target: target.name.clone(),
+        started,
+        latency: ended - begun,
+        outcome: failure.as_ref().map_or(Outcome::Ok, |failure| Outcome::Fail(failure.kind)),
+        stages: course.stages,
+        status: course.status,
+        peer: course.peer.map(|peer| peer.to_string()),
+        detail: failure.map(|failure| failure.detail),
+        asked,
+    }
+}
+
+/// The most a look takes, whatever its target says.
+const LATENCY_CAP: Duration = parallax_model::result::LATENCY_MAX;

@@ -1,0 +1,321 @@
+//! Serves a plan: one timer, a bounded number of looks at once.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parallax_model::{AgentName, ProbeResult, Target, TargetName};
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::Plan;
+
+/// Most looks under way at once that were asked for, beside the scheduled ones: a second opinion must
+/// not wait behind a full schedule.
+const ASKED_AT_ONCE_MAX: usize = 32;
+
+/// Most asked looks that wait for their turn: one full request. What is more is not looked at.
+const ASKED_WAITING_MAX: usize = 1000;
+
+/// How long looks that are under way may go on after the stop.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a collector wants looked at.
+#[derive(Debug)]
+pub enum Order {
+    /// These targets from here on, and no others.
+    Assign(Vec<Target>),
+    /// These targets at once.
+    Look(Vec<TargetName>),
+}
+
+/// Looks at targets when they are due.
+pub struct Runner<L> {
+    plan: Plan,
+    look: L,
+    at_once_max: usize,
+    origin: Instant,
+    looks: JoinSet<ProbeResult>,
+    running: HashMap<Id, (TargetName, bool)>,
+    /// Targets whose scheduled look is under way.
+    busy: HashSet<TargetName>,
+    asked_running: usize,
+    asked_waiting: VecDeque<TargetName>,
+    results: mpsc::Sender<ProbeResult>,
+    missed: Arc<AtomicU64>,
+}
+
+impl<L, F> Runner<L>
+where
+    L: Fn(Arc<Target>, bool) -> F,
+    F: Future<Output = ProbeResult> + Send + 'static,
+{
+    /// A runner without targets. `look` makes one look, `true` if it was asked for; results go to
+    /// `results`, and slots that pass unserved are added to `missed`.
+    pub fn new(
+        agent: AgentName,
+        at_once_max: usize,
+        look: L,
+        results: mpsc::Sender<ProbeResult>,
+        missed: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            plan: Plan::new(agent),
+            look,
+            at_once_max,
+            origin: Instant::now(),
+            looks: JoinSet::new(),
+            running: HashMap::new(),
+            busy: HashSet::new(),
+            asked_running: 0,
+            asked_waiting: VecDeque::new(),
+            results,
+            missed,
+        }
+    }
+
+    /// Looks until `stop`, then finishes what is under way.
+    pub async fn run(mut self, mut orders: mpsc::Receiver<Order>, stop: CancellationToken) {
+        let timer = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(timer);
+        loop {
+            self.start_due();
+            let next = self.plan.next().filter(|_| self.has_room());
+            if let Some(next) = next {
+                timer.as_mut().reset(self.origin + next);
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(ended) = self.looks.join_next_with_id() => self.finish(ended).await,
+                Some(order) = orders.recv() => self.obey(order),
+                () = &mut timer, if next.is_some() => {}
+                // nothing will ever come again
+                else => stop.cancelled().await,
+            }
+        }
+        let finish = async {
+            while let Some(ended) = self.looks.join_next_with_id().await {
+                self.finish(ended).await;
+            }
+        };
+        if tokio::time::timeout(FINISH_WITHIN, finish).await.is_err() {
+            tracing::warn!(unfinished = self.looks.len(), "looks cut off by the stop");
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.running.len() - self.asked_running < self.at_once_max
+    }
+
+    fn start_due(&mut self) {
+        while self.asked_running < ASKED_AT_ONCE_MAX
+            && let Some(name) = self.asked_waiting.pop_front()
+        {
+            if let Some(target) = self.plan.target(&name).cloned() {
+                self.start(target, true);
+            }
+        }
+        let now = self.origin.elapsed();
+        while self.has_room()
+            && let Some(due) = self.plan.pop(now)
+        {
+            self.missed.fetch_add(due.missed, Ordering::Relaxed);
+            if self.busy.contains(&due.target.name) {
+                self.missed.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.start(due.target, false);
+            }
+        }
+    }
+
+    fn start(&mut self, target: Arc<Target>, asked: bool) {
+        let name = target.name.clone();
+        let id = self.looks.spawn((self.look)(target, asked)).id();
+        if asked {
+            self.asked_running += 1;
+        } else {
+            self.busy.insert(name.clone());
+        }
+        self.running.insert(id, (name, asked));
+    }
+
+    async fn finish(&mut self, ended: Result<(Id, ProbeResult), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        if let Some((name, asked)) = self.running.remove(&id) {
+            if asked {
+                self.asked_running -= 1;
+            } else {
+                self.busy.remove(&name);
+            }
+            if let Err(error) = &ended {
+                tracing::error!(target_name = %name, %error, "a look broke down");
+                self.missed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if let Ok((_, result)) = ended
+            && self.results.send(result).await.is_err()
+        {
+            tracing::debug!("a result came after the end");
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Assign(targets) => {
+                tracing::info!(targets = targets.len(), "new assignment");
+                self.plan.replace(self.origin.elapsed(), targets);
+            }
+            Order::Look(names) => {
+                let room = ASKED_WAITING_MAX - self.asked_waiting.len();
+                if names.len() > room {
+                    tracing::warn!(
+                        dropped = names.len() - room,
+                        "asked to look at too much at once"
+                    );
+                }
+                self.asked_waiting.extend(names.into_iter().take(room));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parallax_model::{Check, Outcome, Role, Stages, TcpCheck, Timestamp};
+
+    use super::*;
+
+    fn target(name: &str, interval: Duration) -> Target {
+        Target {
+            name: TargetName::new(name).unwrap(),
+            role: Role::Service,
+            interval,
+            timeout: Duration::from_secs(1),
+            depends_on: vec![],
+            check: Check::Tcp(TcpCheck { address: "a:1".into() }),
+        }
+    }
+
+    fn result(target: &Target, asked: bool) -> ProbeResult {
+        ProbeResult {
+            target: target.name.clone(),
+            started: Timestamp::EPOCH,
+            latency: Duration::ZERO,
+            outcome: Outcome::Ok,
+            stages: Stages::default(),
+            status: None,
+            peer: None,
+            detail: None,
+            asked,
+        }
+    }
+
+    struct World {
+        orders: mpsc::Sender<Order>,
+        results: mpsc::Receiver<ProbeResult>,
+        missed: Arc<AtomicU64>,
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    impl World {
+        /// Looks take `takes`, and at most `at_once` are under way.
+        fn new(takes: Duration, at_once: usize) -> Self {
+            let (orders, orders_in) = mpsc::channel(8);
+            let (results_out, results) = mpsc::channel(10_000);
+            let (missed, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
+            let look = move |target: Arc<Target>, asked| async move {
+                assert_ne!(target.name.as_str(), "poison");
+                tokio::time::sleep(takes).await;
+                result(&target, asked)
+            };
+            let agent = AgentName::new("a").unwrap();
+            let runner = Runner::new(agent, at_once, look, results_out, Arc::clone(&missed));
+            let task = tokio::spawn(runner.run(orders_in, stop.clone()));
+            Self { orders, results, missed, stop, task }
+        }
+
+        async fn assign(&self, targets: Vec<Target>) {
+            self.orders.send(Order::Assign(targets)).await.unwrap();
+        }
+
+        fn missed(&self) -> u64 {
+            self.missed.load(Ordering::Relaxed)
+        }
+
+        fn count(&mut self) -> usize {
+            std::iter::from_fn(|| self.results.try_recv().ok()).count()
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn every_slot_is_served() {
+        let mut world = World::new(Duration::from_millis(10), 64);
+        world.assign(vec![target("a", SECOND), target("b", 2 * SECOND)]).await;
+        tokio::time::sleep(100 * SECOND).await;
+        let served = world.count();
+        assert!((148..=151).contains(&served), "{served}");
+        assert_eq!(world.missed(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_outlasts_its_interval_misses_slots() {
+        let mut world = World::new(Duration::from_millis(2500), 64);
+        world.assign(vec![target("a", SECOND)]).await;
+        tokio::time::sleep(30 * SECOND).await;
+        let (served, missed) = (world.count() as u64, world.missed());
+        assert!((9..=10).contains(&served), "{served}");
+        assert!((28..=31).contains(&(served + missed)), "{served} + {missed}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_many_at_once_miss_slots_and_say_so() {
+        let mut world = World::new(SECOND, 2);
+        world.assign((0..8).map(|n| target(&format!("t{n}"), SECOND)).collect()).await;
+        tokio::time::sleep(60 * SECOND).await;
+        let (served, missed) = (world.count() as u64, world.missed());
+        assert!((110..=120).contains(&served), "{served}");
+        assert!((450..=480).contains(&(served + missed)), "{served} + {missed}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_asked_look_runs_at_once_and_says_that_it_was_asked_for() {
+        let mut world = World::new(Duration::ZERO, 1);
+        world.assign(vec![target("a", Duration::from_hours(1))]).await;
+        tokio::time::sleep(10 * SECOND).await;
+        assert_eq!(world.count(), 1);
+        let names = ["a", "unknown"].map(|n| TargetName::new(n).unwrap()).to_vec();
+        world.orders.send(Order::Look(names)).await.unwrap();
+        let result = world.results.recv().await.unwrap();
+        assert!(result.asked);
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(world.count(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_breaks_down_takes_nothing_with_it() {
+        let mut world = World::new(Duration::ZERO, 8);
+        world.assign(vec![target("poison", SECOND), target("a", SECOND)]).await;
+        tokio::time::sleep(10 * SECOND).await;
+        assert!(world.count() >= 9 && world.missed() >= 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_stop_waits_for_what_is_under_way_but_not_for_ever() {
+        for (takes, finished) in [(3 * SECOND, 1), (30 * SECOND, 0)] {
+            let mut world = World::new(takes, 8);
+            world.assign(vec![target("a", SECOND)]).await;
+            tokio::time::sleep(2 * SECOND).await;
+            world.stop.cancel();
+            (&mut world.task).await.unwrap();
+            assert_eq!(world.count(), finished);
+        }
+    }
+}

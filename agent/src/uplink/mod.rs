@@ -1,0 +1,108 @@
+//! The road to the collector: what is spooled goes out, acks and orders come in.
+//!
+//! Contract: only what the spool has made durable is sent, in the very bytes that are spooled. At least
+//! once: what is not acked when a connection ends is sent again over the next. Live results travel
+//! before backlog, at most `WINDOW` batches wait for their ack at any time. The
+//! last assignment is kept on disk, so that an agent that starts without its collector looks on.
+//!
+//! Whatever the collector does, the agent lives on and comes back: quickly after a cut, slowly after a
+//! refusal, and the log says once, in the collector's own words, why.
+//!
+//! Never: a look, a file of the spool, a decision about what a result means.
+
+mod assignment;
+mod backoff;
+mod ending;
+mod session;
+mod stream;
+#[cfg(test)]
+pub(crate) mod stub;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::SystemTime;
+
+use parallax_model::{AgentName, Epoch, Span, Target, TargetName, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::spool::{Appended, Cursor, Record, State};
+
+/// What a collector wants looked at.
+#[derive(Debug)]
+pub enum Wanted {
+    /// These targets from here on, and no others.
+    Assign(Vec<Target>),
+    /// These targets at once.
+    Look(Vec<TargetName>),
+}
+
+/// What the uplink asks of whoever owns the spool.
+#[derive(Debug)]
+pub enum Ask {
+    /// These numbers are durable at the collector.
+    Ack(Epoch, Vec<Span>),
+    /// Every gap, and records from this place on.
+    Read(Cursor, oneshot::Sender<Backlog>),
+}
+
+/// A piece of what waits in the spool.
+#[derive(Debug)]
+pub struct Backlog {
+    /// Changes whenever a gap is declared.
+    pub gap_version: u64,
+    /// Every gap that waits.
+    pub gaps: Vec<Record>,
+    /// Records in the order of the spool.
+    pub records: Vec<Record>,
+    /// Where to go on.
+    pub next: Cursor,
+}
+
+/// How the spool stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// The epoch in which numbers are issued.
+    pub epoch: Epoch,
+    /// How full it is.
+    pub state: State,
+}
+
+/// The road of one agent. `O` is what whoever looks takes orders as.
+#[derive(Debug)]
+pub struct Uplink<O> {
+    /// The name to say.
+    pub agent: AgentName,
+    /// The collector's address.
+    pub collector: String,
+    /// The file that keeps the last assignment.
+    pub assignment_file: PathBuf,
+    /// Records that have just become durable.
+    pub live: mpsc::Receiver<Appended>,
+    /// How the spool stands.
+    pub spool: watch::Receiver<Standing>,
+    /// Whoever owns the spool.
+    pub keeper: mpsc::Sender<Ask>,
+    /// Whoever looks.
+    pub orders: mpsc::Sender<O>,
+    /// Slots that passed without a look.
+    pub missed: Arc<AtomicU64>,
+}
+
+impl<O: From<Wanted>> Uplink<O> {
+    /// Goes on until `finish`; from then on only until everything that is spooled is acked, or the
+    /// connection ends.
+    pub async fn run(self, finish: CancellationToken) {
+        stream::run(self, finish).await;
+    }
+}
+
+/// The wall clock, for heartbeats.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(since.as_micros() as i64)
+}

@@ -1,0 +1,313 @@
+//! The connection itself.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use parallax_model::Epoch;
+use parallax_proto::limits::MESSAGE_FROM_COLLECTOR_BYTES_MAX;
+use parallax_proto::{FromCollector, Heartbeat, Hello, PROTOCOL, SpoolState, pb};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Streaming};
+use tonic_prost::ProstCodec;
+
+use super::backoff::Backoff;
+use super::ending::Ending;
+use super::session::{Session, WINDOW};
+use super::wire::Outgoing;
+use super::{Ask, Backlog, Uplink, Wanted, assignment, now};
+
+const SESSION: PathAndQuery = PathAndQuery::from_static("/parallax.v1.Collector/Session");
+
+/// How often the collector hears from an agent that has nothing else to say. It takes three missed
+/// intervals of looks for silence, and those are a second at the least.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A peer that does not answer a ping for so long is gone; without pings a half-open connection would
+/// hang for ever.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// A collector answers a hello within this time, or is none.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that lived so long was good: the next pause is short again.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+
+/// Messages that wait for the transport: the window, and a heartbeat or two.
+const OUT_MAX: usize = WINDOW + 4;
+
+pub(super) async fn run<O: From<Wanted>>(mut uplink: Uplink<O>, finish: CancellationToken) {
+    let mut assigned = uplink.resume().await;
+    let (mut backoff, mut told) = (Backoff::default(), String::new());
+    while !finish.is_cancelled() {
+        let begun = Instant::now();
+        let (ending, welcomed) = connection(&mut uplink, &mut assigned, &finish).await;
+        if welcomed {
+            told.clear();
+        }
+        if welcomed && begun.elapsed() >= GOOD_AFTER {
+            backoff.reset();
+        }
+        tell(&uplink.collector, &ending, &mut told);
+        let pause = match ending {
+            Ending::Finished => return,
+            Ending::Drain(pause) => pause,
+            Ending::Cut(_) => backoff.after_cut(),
+            Ending::Refused(_) | Ending::Stranger(_) => Backoff::after_refusal(),
+        };
+        let pause = tokio::time::sleep(pause);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                () = finish.cancelled() => return,
+                // what becomes durable meanwhile is backlog
+                Some(_) = uplink.live.recv() => {}
+            }
+        }
+    }
+}
+
+/// Says what happened, once, until it is something else.
+fn tell(collector: &str, ending: &Ending, told: &mut String) {
+    let line = match ending {
+        Ending::Finished => return,
+        Ending::Drain(pause) => {
+            format!(
+                "the collector at {collector} goes away for {}",
+                humantime::format_duration(*pause)
+            )
+        }
+        Ending::Cut(why) => format!("no connection to the collector at {collector}: {why}"),
+        Ending::Refused(why) => format!("the collector at {collector} refuses this agent: {why}"),
+        Ending::Stranger(why) => format!("{collector} is not a Parallax collector ({why})"),
+    };
+    if *told != line {
+        tracing::warn!("{line}");
+        *told = line;
+    }
+}
+
+/// One connection from its beginning to its end; says whether the collector has welcomed us.
+async fn connection<O: From<Wanted>>(
+    uplink: &mut Uplink<O>,
+    assigned: &mut u64,
+    finish: &CancellationToken,
+) -> (Ending, bool) {
+    let (out, outgoing) = mpsc::channel(OUT_MAX);
+    let epoch = uplink.spool.borrow().epoch;
+    let opening = open(uplink, epoch, &out, outgoing);
+    let inbound = tokio::select! {
+        opened = opening => match opened {
+            Ok(inbound) => inbound,
+            Err(ending) => return (ending, false),
+        },
+        () = finish.cancelled() => return (Ending::Finished, false),
+    };
+    tracing::info!(collector = uplink.collector, "connected to the collector");
+    let mut connected =
+        Connected { session: Session::new(Instant::now()), uplink, assigned, out, reading: None };
+    (connected.serve(inbound, finish).await, true)
+}
+
+/// Connects, says hello and waits for the welcome.
+async fn open<O>(
+    uplink: &Uplink<O>,
+    epoch: Epoch,
+    out: &mpsc::Sender<Outgoing>,
+    outgoing: mpsc::Receiver<Outgoing>,
+) -> Result<Streaming<pb::CollectorMessage>, Ending> {
+    let channel = connect(&uplink.collector).await?;
+    let hello = Hello {
+        protocol_min: *PROTOCOL.start(),
+        protocol_max: *PROTOCOL.end(),
+        agent: uplink.agent.clone(),
+        build: env!("CARGO_PKG_VERSION").into(),
+        epoch,
+    };
+    let gone = |_| Ending::Cut("the connection ended before the hello".into());
+    out.send(hello.into()).await.map_err(gone)?;
+    let silent = |_| Ending::Cut("no welcome within 10 s".into());
+    let welcome = async {
+        let mut client = tonic::client::Grpc::new(channel)
+            .max_decoding_message_size(MESSAGE_FROM_COLLECTOR_BYTES_MAX);
+        client.ready().await.map_err(|e| Ending::unreachable(&e))?;
+        let codec = ProstCodec::<Outgoing, pb::CollectorMessage>::default();
+        let request = Request::new(ReceiverStream::new(outgoing));
+        let answer = client.streaming(request, SESSION, codec).await;
+        let mut inbound = answer.map_err(|status| Ending::of(&status, false))?.into_inner();
+        let first = inbound.message().await.map_err(|status| Ending::of(&status, false))?;
+        match first.map(FromCollector::try_from) {
+            Some(Ok(FromCollector::Welcome(w))) if PROTOCOL.contains(&w.protocol) => Ok(inbound),
+            Some(Ok(FromCollector::Welcome(w))) => {
+                Err(Ending::Refused(format!("it speaks protocol {}, we {PROTOCOL:?}", w.protocol)))
+            }
+            Some(_) => Err(Ending::Stranger("its first word is no welcome".into())),
+            None => Err(Ending::Cut("it closed without a word".into())),
+        }
+    };
+    timeout(WELCOME_TIMEOUT, welcome).await.map_err(silent)?
+}
+
+async fn connect(collector: &str) -> Result<Channel, Ending> {
+    let endpoint = Endpoint::from_shared(collector.to_owned())
+        .map_err(|e| Ending::unreachable(&e))?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    endpoint.connect().await.map_err(|e| Ending::unreachable(&e))
+}
+
+/// A connection on which the welcome has been said.
+struct Connected<'a, O> {
+    session: Session,
+    uplink: &'a mut Uplink<O>,
+    assigned: &'a mut u64,
+    out: mpsc::Sender<Outgoing>,
+    reading: Option<oneshot::Receiver<Backlog>>,
+}
+
+impl<O: From<Wanted>> Connected<'_, O> {
+    async fn serve(
+        &mut self,
+        mut inbound: Streaming<pb::CollectorMessage>,
+        finish: &CancellationToken,
+    ) -> Ending {
+        let mut beat = interval(HEARTBEAT_EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut finishing = finish.is_cancelled();
+        let out = self.out.clone();
+        loop {
+            self.read_on().await;
+            if finishing && self.reading.is_none() && self.is_done() {
+                return Ending::Finished;
+            }
+            tokio::select! {
+                message = inbound.message() => match message {
+                    Ok(Some(message)) => if let Some(ending) = self.hear(message).await {
+                        return ending;
+                    },
+                    Ok(None) => return Ending::Cut("the collector ended the session".into()),
+                    Err(status) => return Ending::of(&status, true),
+                },
+                Some(new) = self.uplink.live.recv() => self.session.offer(new),
+                Ok(room) = out.reserve(), if self.session.has_next() => {
+                    if let Some(record) = self.session.next(Instant::now()) {
+                        room.send(record.into());
+                    }
+                }
+                read = arrival(&mut self.reading) => if let Some(backlog) = read {
+                    self.session.filled(backlog);
+                },
+                Ok(()) = self.uplink.spool.changed() => {}
+                _ = beat.tick() => if let Some(ending) = self.beat() {
+                    return ending;
+                },
+                () = finish.cancelled(), if !finishing => finishing = true,
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.uplink.live.is_empty() && self.session.is_idle(&self.uplink.spool.borrow().state)
+    }
+
+    /// Asks for more of the spool, if there is more.
+    async fn read_on(&mut self) {
+        let wants = self.session.wants(&self.uplink.spool.borrow().state);
+        if let (None, Some(cursor)) = (&self.reading, wants) {
+            let (reply, arrival) = oneshot::channel();
+            if self.uplink.keeper.send(Ask::Read(cursor, reply)).await.is_ok() {
+                self.reading = Some(arrival);
+            }
+        }
+    }
+
+    fn beat(&self) -> Option<Ending> {
+        if self.session.is_stalled(Instant::now()) {
+            return Some(Ending::Cut("it acknowledges nothing".into()));
+        }
+        let state = self.uplink.spool.borrow().state;
+        let heartbeat = Heartbeat {
+            sent: now(),
+            assignment: *self.assigned,
+            spool: SpoolState {
+                records: state.records,
+                bytes: state.bytes,
+                lost: state.lost,
+                degraded: state.degraded,
+            },
+            missed_slots: self.uplink.missed.load(Ordering::Relaxed),
+        };
+        // a full queue says as much as a heartbeat would
+        self.out.try_send(heartbeat.into()).ok();
+        None
+    }
+
+    async fn hear(&mut self, message: pb::CollectorMessage) -> Option<Ending> {
+        if let Some(pb::collector_message::Body::Assignment(wire)) = &message.body {
+            let wire = wire.clone();
+            self.assign(message, wire).await;
+            return None;
+        }
+        match FromCollector::try_from(message) {
+            Ok(FromCollector::Ack { epoch, spans }) => {
+                self.session.acked(epoch, &spans, Instant::now());
+                self.uplink.keeper.send(Ask::Ack(epoch, spans)).await.ok();
+            }
+            Ok(FromCollector::ProbeNow(names)) => {
+                self.uplink.orders.send(Wanted::Look(names).into()).await.ok();
+            }
+            Ok(FromCollector::Drain { pause }) => return Some(Ending::Drain(pause)),
+            Ok(FromCollector::Welcome(_) | FromCollector::Assignment(_)) => {}
+            Err(error) => tracing::warn!(%error, "the collector says what this agent cannot read"),
+        }
+        None
+    }
+
+    async fn assign(&mut self, message: pb::CollectorMessage, wire: pb::Assignment) {
+        let assignment = match FromCollector::try_from(message) {
+            Ok(FromCollector::Assignment(assignment)) => assignment,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::error!(%error, "cannot take the assignment; go on with the last one");
+                return;
+            }
+        };
+        *self.assigned = assignment.version;
+        self.uplink.orders.send(Wanted::Assign(assignment.targets).into()).await.ok();
+        let file = self.uplink.assignment_file.clone();
+        let saved = tokio::task::spawn_blocking(move || assignment::save(&file, &wire)).await;
+        if let Ok(Err(error)) = saved {
+            tracing::warn!(%error, "cannot keep the assignment; a restart will wait for the collector");
+        }
+    }
+}
+
+impl<O: From<Wanted>> Uplink<O> {
+    /// Takes up the last assignment; says its version, 0 if there is none.
+    async fn resume(&self) -> u64 {
+        let file = self.assignment_file.clone();
+        let kept = tokio::task::spawn_blocking(move || assignment::load(&file)).await;
+        let Ok(Some(kept)) = kept else { return 0 };
+        tracing::info!(targets = kept.targets.len(), "go on with the last assignment");
+        self.orders.send(Wanted::Assign(kept.targets).into()).await.ok();
+        kept.version
+    }
+}
+
+/// What was asked for. Waits for ever if nothing was; none if it will not come.
+async fn arrival(reading: &mut Option<oneshot::Receiver<Backlog>>) -> Option<Backlog> {
+    let Some(waiting) = reading else { return std::future::pending().await };
+    let arrived = waiting.await.ok();
+    *reading = None;
+    arrived
+}
