@@ -1,0 +1,341 @@
+//! The shapes of the API. Keys and words are relied on from outside.
+//!
+//! Instants are RFC 3339 in UTC, and milliseconds since the Unix epoch under keys in `_ms`;
+//! durations carry their unit in the key. The same types read answers back in the commands.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parallax_model::fault::Standing;
+use parallax_model::{ErrorKind, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::json::{CoverageJson, FaultJson};
+use crate::view::{AgentRow, Cell, Look, Overview, Path, TargetRow, Told, words};
+
+/// `GET /api/v1/overview`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OverviewJson {
+    /// The instant it is of.
+    pub at: String,
+    /// The same.
+    pub at_ms: i64,
+    /// What is wrong, in one sentence.
+    pub headline: String,
+    /// `fine`, `unknown`, `watch` or `bad`
+    pub tone: String,
+    /// Open faults, worst first.
+    pub faults: Vec<ToldJson>,
+    /// Faults that closed last, newest first.
+    pub recent: Vec<ToldJson>,
+    /// Services, then references.
+    pub targets: Vec<TargetJson>,
+    /// The agents.
+    pub agents: Vec<AgentJson>,
+}
+
+/// `GET /api/v1/targets`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetsJson {
+    /// Services, then references.
+    pub targets: Vec<TargetJson>,
+}
+
+/// `GET /api/v1/agents`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentsJson {
+    /// By name.
+    pub agents: Vec<AgentJson>,
+}
+
+/// `GET /api/v1/faults`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultsJson {
+    /// Newest first.
+    pub faults: Vec<ToldJson>,
+    /// Ask with `cursor=` this for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_cursor: Option<String>,
+}
+
+/// A fault with its words, `GET /api/v1/faults/{id}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToldJson {
+    /// The fault.
+    #[serde(flatten)]
+    pub fault: FaultJson,
+    /// When it began.
+    pub onset: String,
+    /// When the engine said so.
+    pub opened: String,
+    /// When the engine last changed its word.
+    pub updated: String,
+    /// When it ended; absent while open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended: Option<String>,
+    /// What is wrong and where.
+    pub title: String,
+    /// What follows for the reader.
+    pub aside: String,
+    /// The evidence in words, sentence by sentence.
+    pub words: Vec<String>,
+}
+
+/// A target and how each region sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetJson {
+    /// Its name.
+    pub name: String,
+    /// `service` or `reference`
+    pub role: String,
+    /// `http`, `tcp` or `dns`
+    pub kind: String,
+    /// What is looked at.
+    pub address: String,
+    /// From one look to the next.
+    pub interval_ms: u64,
+    /// Longest time a look may take.
+    pub timeout_ms: u64,
+    /// Targets without which it cannot work.
+    pub depends_on: Vec<String>,
+    /// `up`, `degraded`, `down` or `unknown`
+    pub state: String,
+    /// Who bears witness.
+    pub coverage: CoverageJson,
+    /// Open faults that touch it.
+    pub faults: Vec<String>,
+    /// One for each region.
+    pub regions: Vec<CellJson>,
+}
+
+/// How one region sees one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellJson {
+    /// The region.
+    pub region: String,
+    /// `fine`, `partly`, `failing`, `unable` or `silent`
+    pub state: String,
+    /// Agents there.
+    pub agents: usize,
+    /// Agents there that looked lately.
+    pub heard: usize,
+    /// Agents there whose last look failed.
+    pub failing: usize,
+    /// The agent of which the rest speaks: one that fails, else the slowest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agent: Option<String>,
+    /// When its last look arrived.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_ms: Option<i64>,
+    /// How long its last look took, if it was fine.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latency_ms: Option<f64>,
+    /// How its last look failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// The protocol's status.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<u16>,
+    /// What the look said of its failure.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+    /// Its last looks, oldest first: milliseconds, or null for a failed one.
+    pub looks_ms: Vec<Option<f64>>,
+}
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentJson {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region: Option<String>,
+    /// On whose machines.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub provider: Option<String>,
+    /// In which building.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub site: Option<String>,
+    /// Its network's autonomous system.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asn: Option<u32>,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// True while its stream is open.
+    pub connected: bool,
+    /// When it last sent anything.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_heard: Option<String>,
+    /// The same.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_heard_ms: Option<i64>,
+    /// Its build.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub build: Option<String>,
+    /// Its outbox.
+    pub spool: SpoolJson,
+    /// Slots that passed without a look since it started.
+    pub missed_slots: u64,
+}
+
+/// An agent's outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpoolJson {
+    /// Records that wait for an ack.
+    pub records: u64,
+    /// The bytes they take.
+    pub bytes: u64,
+    /// Results lost and declared since it started.
+    pub lost: u64,
+    /// Its disk takes no results.
+    pub degraded: bool,
+}
+
+/// What the engine says of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingJson {
+    /// The target.
+    pub target: String,
+    /// `up`, `degraded`, `down` or `unknown`
+    pub state: String,
+    /// Who bears witness.
+    pub coverage: CoverageJson,
+}
+
+/// `GET /readyz`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyJson {
+    /// True if every part is.
+    pub ready: bool,
+    /// Parts that are not, and why.
+    pub reasons: BTreeMap<String, String>,
+}
+
+/// A mistake (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemJson {
+    /// `about:blank`: the status says it.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong with this request.
+    pub detail: String,
+}
+
+impl From<&Overview> for OverviewJson {
+    fn from(o: &Overview) -> Self {
+        Self {
+            at: words::rfc3339(o.at),
+            at_ms: o.at.millis(),
+            headline: o.headline.text.clone(),
+            tone: o.headline.tone.as_str().to_owned(),
+            faults: o.open.iter().map(Into::into).collect(),
+            recent: o.recent.iter().map(Into::into).collect(),
+            targets: o.targets.iter().map(Into::into).collect(),
+            agents: o.agents.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&Told> for ToldJson {
+    fn from(told: &Told) -> Self {
+        let fault = &told.fault;
+        Self {
+            fault: FaultJson::from(&**fault),
+            onset: words::rfc3339(fault.onset),
+            opened: words::rfc3339(fault.opened),
+            updated: words::rfc3339(fault.updated),
+            ended: fault.ended.map(words::rfc3339),
+            title: told.story.title.clone(),
+            aside: told.story.aside.to_owned(),
+            words: told.story.sentences(),
+        }
+    }
+}
+
+impl From<&TargetRow> for TargetJson {
+    fn from(row: &TargetRow) -> Self {
+        let t = &row.target;
+        Self {
+            name: t.name.to_string(),
+            role: t.role.as_str().to_owned(),
+            kind: t.check.kind().to_owned(),
+            address: t.check.address(),
+            interval_ms: t.interval.as_millis() as u64,
+            timeout_ms: t.timeout.as_millis() as u64,
+            depends_on: t.depends_on.iter().map(ToString::to_string).collect(),
+            state: row.state.as_str().to_owned(),
+            coverage: row.coverage.into(),
+            faults: row.faults.iter().map(ToString::to_string).collect(),
+            regions: row.cells.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&Cell> for CellJson {
+    fn from(cell: &Cell) -> Self {
+        let path = cell.path.as_ref();
+        let look = |look: Look| match look {
+            Look::Ok(latency) => Some(ms(latency)),
+            Look::Fail => None,
+        };
+        Self {
+            region: cell.region.clone(),
+            state: cell.state.as_str().to_owned(),
+            agents: cell.agents,
+            heard: cell.heard,
+            failing: cell.failing,
+            agent: cell.agent.as_ref().map(ToString::to_string),
+            last_ms: path.map(|p| p.received().millis()),
+            latency_ms: cell.latency().map(ms),
+            error: cell.error().map(ErrorKind::as_str).map(str::to_owned),
+            status: path.and_then(Path::status),
+            detail: path.and_then(Path::detail).map(str::to_owned),
+            looks_ms: cell.looks().into_iter().map(look).collect(),
+        }
+    }
+}
+
+/// Milliseconds with two digits after the point: 10 µs.
+fn ms(d: Duration) -> f64 {
+    (d.as_secs_f64() * 1e5).round() / 1e2
+}
+
+impl From<&AgentRow> for AgentJson {
+    fn from(row: &AgentRow) -> Self {
+        let (spec, now) = (&row.spec, &row.now);
+        Self {
+            name: spec.name.to_string(),
+            region: spec.region.as_ref().map(ToString::to_string),
+            provider: spec.provider.as_ref().map(ToString::to_string),
+            site: spec.site.as_ref().map(ToString::to_string),
+            asn: spec.asn,
+            labels: spec.labels.clone(),
+            connected: now.connected,
+            last_heard: now.last_heard.map(words::rfc3339),
+            last_heard_ms: now.last_heard.map(Timestamp::millis),
+            build: now.build.clone(),
+            spool: SpoolJson {
+                records: now.spool_records,
+                bytes: now.spool_bytes,
+                lost: now.lost,
+                degraded: now.spool_degraded,
+            },
+            missed_slots: now.missed_slots,
+        }
+    }
+}
+
+impl From<&Standing> for StandingJson {
+    fn from(s: &Standing) -> Self {
+        Self {
+            target: s.target.to_string(),
+            state: s.state.as_str().to_owned(),
+            coverage: s.coverage.into(),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The rooms of one collector, joined.
+//!
+//! ```text
+//! ingest ─▶ writer ─▶ court: judge ─▶ incident ─▶ mailbox of the writer
+//!   │  ◀─ acks ┘        │  └─ asks ─▶ fleet ─▶ ingest
+//!   └─▶ fleet ─────────▶ view ◀─ verdicts, results        view ─▶ api, page, export
+//! ```
+//!
+//! Contract: [`Collector::start`] binds, opens and remembers before it returns, or says in one line
+//! why it cannot; [`Collector::stop`] ends in order within [`STOP_WITHIN`]: streams drain, what is
+//! under way is committed and acked, the court has its last word, the store closes.
+//! Never: a rule of its own; it only joins.
+
+mod clock;
+mod court;
+mod error;
+mod parts;
+mod prepare;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{CollectorConfig, Config};
+use crate::fleet::Fleet;
+use crate::ingest::may_listen;
+use crate::store::ReadStore;
+use crate::store::sqlite::Opened;
+use crate::store::writer::writer;
+use crate::view::{Edge, News, View};
+
+pub use clock::now;
+use court::{Court, Declared};
+pub use error::StartError;
+use parts::{Ends, Task, ended, hear, show, watch_store};
+use prepare::{address, bind, edge, fleet, open, remember};
+
+/// Where data is kept when neither flag nor file says it.
+pub const DATA_DIR_DEFAULT: &str = "parallax-data";
+
+/// How long an orderly end may take.
+pub const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Commits that wait for the court. When it falls this far behind, the writer waits, then the
+/// streams, then the agents, which have disks.
+const COMMITS_WAITING_MAX: usize = 64;
+
+/// What is added to a collector by whoever embeds it.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// More routes beside API and pages.
+    pub more: Router,
+    /// True in a practice world.
+    pub practice: bool,
+}
+
+/// One running collector. Dropping it ends its tasks at once; [`Collector::stop`] ends them in order.
+#[derive(Debug)]
+pub struct Collector {
+    edge: Edge,
+    fleet: Arc<Fleet>,
+    declared: mpsc::Sender<Declared>,
+    kept: CollectorConfig,
+    http: SocketAddr,
+    grpc: SocketAddr,
+    data_dir: PathBuf,
+    tasks: Tasks,
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Tasks {
+    ends: Ends,
+    /// Cancelled when ingest has ended: the court has its last word.
+    adjourn: CancellationToken,
+    ingest: Task,
+    http: Task,
+    court: Task,
+    writer: Task,
+    watch: Task,
+}
+
+impl Collector {
+    /// Starts a collector on the current tokio runtime.
+    pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
+        let kept = config.collector.clone();
+        may_listen(kept.listen)?;
+        let http = bind(kept.http, "pages", "--http").await?;
+        let grpc = bind(kept.listen, "agents", "--listen").await?;
+        let (http_addr, grpc_addr) = (address(&http)?, address(&grpc)?);
+        let data_dir = kept.data_dir.clone().unwrap_or_else(|| DATA_DIR_DEFAULT.into());
+        let Opened { write, read, lock, .. } = open(&data_dir).await?;
+
+        let edge = edge(Arc::clone(&read) as Arc<dyn ReadStore>, &options);
+        let (committed, commits) = mpsc::channel(COMMITS_WAITING_MAX);
+        let (writer, writing) = writer(Box::new(write), committed);
+        let fleet = fleet(&config, &edge);
+        edge.view
+            .take(News::Config { agents: config.agents.clone(), targets: config.targets.clone() });
+        let (judge, incidents) = remember(&config, read, &edge, &writer).await?;
+        let (declared, declarations) = mpsc::channel(1);
+        let adjourn = CancellationToken::new();
+        let court = Court::new(judge, incidents, &edge, Arc::clone(&fleet), writer.clone());
+
+        let ends = Ends { stop: edge.closing.clone(), broken: CancellationToken::new() };
+        let tasks = Tasks {
+            writer: ends.start(writing),
+            court: ends.start(court.sit(commits, declarations, adjourn.clone())),
+            watch: ends.start(watch_store(writer.health(), Arc::clone(&edge.health))),
+            ingest: hear(&ends, &edge, &fleet, writer, grpc),
+            http: show(&ends, &edge, http, http_addr, options.more),
+            ends,
+            adjourn,
+        };
+        edge.health.ready("store");
+        edge.health.ready("agents");
+        edge.health.reloaded(now(), true);
+        tracing::info!(http = %http_addr, agents = %grpc_addr, data = %data_dir.display(), "collector started");
+        Ok(Self {
+            edge,
+            fleet,
+            declared,
+            kept,
+            http: http_addr,
+            grpc: grpc_addr,
+            data_dir,
+            tasks,
+            _lock: lock,
+        })
+    }
+
+    /// Where pages and API are.
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where agents come to.
+    pub const fn grpc_addr(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// Where the data is.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// What the edges see.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.edge.view)
+    }
+
+    /// Waits until a part ends that should not: whoever runs the collector should end, too, and be
+    /// started again.
+    pub async fn broken(&self) {
+        self.tasks.ends.broken.cancelled().await;
+    }
+
+    /// Puts another configuration in force. Addresses and the data folder need a restart.
+    pub async fn reload(&self, config: Config) {
+        if config.collector != self.kept {
+            tracing::warn!("[collector] changed: restart to listen or keep data elsewhere");
+        }
+        let names = config.agents.iter().map(|a| a.name.clone());
+        self.fleet.set(names, config.targets.clone(), now());
+        let (agents, targets) = (config.agents, config.targets);
+        self.edge.view.take(News::Config { agents: agents.clone(), targets: targets.clone() });
+        if self.declared.send(Declared { agents, targets }).await.is_err() {
+            tracing::error!("the court has ended: restart the collector");
+        }
+        self.edge.health.reloaded(now(), true);
+        tracing::info!("configuration reloaded");
+    }
+
+    /// A configuration was refused; the one before it stays in force.
+    pub fn refused_reload(&self) {
+        self.edge.health.reloaded(now(), false);
+    }
+
+    /// Ends in order, within [`STOP_WITHIN`].
+    pub async fn stop(self) {
+        let Tasks { ends, adjourn, ingest, http, court, writer, watch } = self.tasks;
+        ends.stop.cancel();
+        let in_order = async {
+            ended("ingest", ingest).await;
+            adjourn.cancel();
+            ended("court", court).await;
+            ended("writer", writer).await;
+            ended("http", http).await;
+        };
+        if timeout(STOP_WITHIN, in_order).await.is_err() {
+            tracing::warn!("not everything ended in time; agents keep what is not acked");
+        } else {
+            tracing::info!("collector stopped");
+        }
+        drop(watch);
+    }
+}

@@ -1,0 +1,111 @@
+//! What a collector needs before its parts can start.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use parallax_model::{Change, FaultId, Target};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Options, StartError, now};
+use crate::config::Config;
+use crate::fleet::{Fleet, Presence};
+use crate::incident::Incidents;
+use crate::judge::Judge;
+use crate::store::sqlite::{self, Opened};
+use crate::store::writer::Writer;
+use crate::store::{FaultQuery, ReadStore};
+use crate::view::{AgentNews, Edge, Health, News, View};
+
+/// Most faults taken over from before a restart; nobody has seen more open at once.
+const OPEN_FAULTS_MAX: usize = 10_000;
+
+pub(super) async fn bind(
+    address: SocketAddr,
+    what: &'static str,
+    flag: &'static str,
+) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|why| StartError::Bind { address, what, flag, why })
+}
+
+pub(super) fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(StartError::Address)
+}
+
+pub(super) async fn open(data_dir: &Path) -> Result<Opened, StartError> {
+    let folder = data_dir.to_owned();
+    blocking(move || Ok(sqlite::open(&folder, now())?)).await
+}
+
+/// Runs what waits for the disk where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work).await.map_err(StartError::Thread)?
+}
+
+pub(super) fn edge(read: Arc<dyn ReadStore>, options: &Options) -> Edge {
+    Edge {
+        view: Arc::new(View::new(read)),
+        health: Arc::new(Health::new(now(), &["store", "agents"])),
+        now,
+        closing: CancellationToken::new(),
+        practice: options.practice,
+    }
+}
+
+pub(super) fn fleet(config: &Config, edge: &Edge) -> Arc<Fleet> {
+    let view = Arc::clone(&edge.view);
+    let tell = Box::new(move |presence| view.take(News::Agent(news_of(presence))));
+    let names = config.agents.iter().map(|a| a.name.clone());
+    Fleet::new(names, config.targets.clone(), now(), tell)
+}
+
+fn news_of(presence: Presence) -> AgentNews {
+    AgentNews {
+        agent: presence.agent,
+        connected: presence.connected,
+        last_heard: presence.last_heard,
+        build: presence.build,
+        spool_records: presence.spool.records,
+        spool_bytes: presence.spool.bytes,
+        lost: presence.spool.lost,
+        spool_degraded: presence.spool.degraded,
+        missed_slots: presence.missed_slots,
+    }
+}
+
+/// Brings the court to where it was before a restart, and tells the view what is open.
+pub(super) async fn remember(
+    config: &Config,
+    read: Arc<dyn ReadStore>,
+    edge: &Edge,
+    writer: &Writer,
+) -> Result<(Judge, Incidents), StartError> {
+    let (agents, targets): (_, Vec<Target>) = (config.agents.clone(), config.targets.clone());
+    let (view, now) = (Arc::clone(&edge.view), now());
+    let (judge, incidents, open) = blocking(move || {
+        view.recall()?;
+        let first = read.newest_fault()?.map_or(FaultId(1), |newest| FaultId(newest.0 + 1));
+        let mut judge = Judge::new(&agents, &targets, first);
+        let heard = judge.remember(&*read, now)?;
+        let query = FaultQuery { open: Some(true), before: None, limit: OPEN_FAULTS_MAX };
+        let stored = read.faults(&query)?;
+        tracing::info!(results = heard, open_faults = stored.len(), "heard the journal again");
+        let (incidents, open) =
+            Incidents::take_over(judge.open_faults(), stored, now, judge.grace());
+        Ok((judge, incidents, open))
+    })
+    .await?;
+    // what the engine found only now was not stored before the end
+    for fault in &open {
+        writer.put_fault(fault.clone());
+    }
+    edge.view.take(News::Verdict {
+        at: now,
+        changes: open.into_iter().map(|f| Change::Opened(Box::new(f))).collect(),
+        standings: judge.standings(),
+    });
+    Ok((judge, incidents))
+}

@@ -1,0 +1,49 @@
+//! `parallax agents`.
+
+use super::Failure;
+use super::ask;
+use super::show;
+use crate::api::dto::{AgentJson, AgentsJson};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  parallax agents\n  parallax agents --output json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    ask: ask::Ask,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let collector = args.ask.collector()?;
+    let ask = async { collector.get::<AgentsJson>(&["agents"]).await.map_err(Failure::from) };
+    let answer = super::block_on(ask)?;
+    show::print(args.ask.output, &answer, |answer| table(&answer.agents))
+}
+
+fn table(agents: &[AgentJson]) -> String {
+    if agents.is_empty() {
+        return "no agent is configured".to_owned();
+    }
+    let header =
+        ["agent", "region", "provider", "stream", "last heard", "spool", "missed", "lost", "build"];
+    show::table(&header, agents.iter().map(row))
+}
+
+fn row(agent: &AgentJson) -> Vec<String> {
+    let dash = |text: Option<&String>| text.map_or_else(|| "-".to_owned(), Clone::clone);
+    let spool = match (agent.spool.degraded, agent.spool.records) {
+        (true, n) => format!("{n}, in memory only"),
+        (false, n) => n.to_string(),
+    };
+    vec![
+        agent.name.clone(),
+        dash(agent.region.as_ref()),
+        dash(agent.provider.as_ref()),
+        if agent.connected { "open" } else { "away" }.to_owned(),
+        dash(agent.last_heard.as_ref()),
+        spool,
+        agent.missed_slots.to_string(),
+        agent.spool.lost.to_string(),
+        dash(agent.build.as_ref()),
+    ]
+}

@@ -1,0 +1,154 @@
+//! What the owner declared: where the collector listens and keeps its data, who looks, at what.
+//!
+//! Contract: [`load`] reads one TOML file and the `conf.d/*.toml` beside it and gives a [`Config`]
+//! that cannot be wrong, or every mistake at once, one line each: where, what, what to do.
+//! Never: a bound address, a made folder, a started task.
+
+mod agent;
+mod check;
+mod mistake;
+mod section;
+mod source;
+mod target;
+mod whole;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parallax_model::{AgentSpec, Check, Role, Target, TargetName};
+
+pub use mistake::{Mistake, Mistakes};
+use section::{File, Section};
+use source::{Place, Report, Source};
+use target::{Declared, Defaults};
+
+/// Keys of the main file.
+const MAIN_KEYS: &[&str] = &["collector", "defaults", "agents", "targets"];
+
+/// Keys of a file in `conf.d`.
+const PART_KEYS: &[&str] = &["agents", "targets"];
+
+const COLLECTOR_KEYS: &[&str] = &["data_dir", "http", "listen"];
+
+/// The port of page and API.
+pub const HTTP_PORT: u16 = 7480;
+
+/// The port that agents come to.
+pub const AGENT_PORT: u16 = 7481;
+
+/// A configuration that holds together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// The collector itself.
+    pub collector: CollectorConfig,
+    /// Who looks. Names are unique.
+    pub agents: Vec<AgentSpec>,
+    /// What is looked at. Names are unique; dependencies exist and run in no circle.
+    pub targets: Vec<Target>,
+}
+
+/// Where the collector listens and keeps its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectorConfig {
+    /// Folder of the store; none: the command's default.
+    pub data_dir: Option<PathBuf>,
+    /// Address of page and API.
+    pub http: SocketAddr,
+    /// Address that agents come to.
+    pub listen: SocketAddr,
+}
+
+impl Default for CollectorConfig {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { data_dir: None, http: local(HTTP_PORT), listen: local(AGENT_PORT) }
+    }
+}
+
+/// Reads `path` and the `conf.d/*.toml` beside it. A relative `data_dir` counts from the file.
+pub fn load(path: &Path) -> Result<Config, Mistakes> {
+    let report = Report::default();
+    let mut draft = Draft::default();
+    draft.read(path, &report, MAIN_KEYS);
+    for path in source::beside(path, &report) {
+        draft.read(&path, &report, PART_KEYS);
+    }
+    let config = Config {
+        collector: draft.collector,
+        agents: whole::agents(draft.agents, &report),
+        targets: whole::targets(draft.targets, &report),
+    };
+    Mistakes::unless_none(report.into_mistakes()).map_or(Ok(config), Err)
+}
+
+/// A target for an address of which nothing else is said: a usual HTTP check, named after host and
+/// path. An error says what is wrong with the address.
+pub fn target_of_url(text: &str, role: Role, interval: Duration) -> Result<Target, String> {
+    let url = check::http_url(text)?;
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
+    let name = format!("{host}{port}{}", url.path().trim_end_matches('/'));
+    Ok(Target {
+        name: TargetName::new(&name).map_err(|why| format!("{text:?}: {why}; shorten it"))?,
+        role,
+        interval,
+        timeout: Defaults::default().timeout.min(interval),
+        depends_on: Vec::new(),
+        check: Check::Http(check::usual_http(&url)),
+    })
+}
+
+/// What is known so far.
+#[derive(Debug, Default)]
+struct Draft {
+    collector: CollectorConfig,
+    agents: Vec<(Place, AgentSpec)>,
+    targets: Vec<Declared>,
+    defaults: Defaults,
+}
+
+impl Draft {
+    fn read(&mut self, path: &Path, report: &Report, keys: &'static [&'static str]) {
+        let Some(source) = Source::read(path, report) else { return };
+        let Some(table) = source.parse(report) else { return };
+        let file = File { source: &source, report };
+        let root = Section::new(file, "the file", table.get_ref(), &table.span(), keys);
+        if let Some(section) = known(&root, "collector", "[collector]", COLLECTOR_KEYS) {
+            self.collector = collector(section, path);
+        }
+        // the main file is read first: its defaults hold for conf.d too
+        if let Some(section) = known(&root, "defaults", "[defaults]", target::DEFAULT_KEYS) {
+            self.defaults = Defaults::read(section);
+        }
+        let agents = root.tables("agents").into_iter();
+        let agents = agents.filter_map(|f| f.section("an agent", agent::KEYS));
+        self.agents.extend(agents.filter_map(agent::read));
+        let targets = root.tables("targets").into_iter();
+        let targets = targets.filter_map(|f| f.section("a target", target::KEYS));
+        self.targets.extend(targets.filter_map(|s| target::read(s, self.defaults)));
+    }
+}
+
+fn known<'a>(
+    root: &Section<'a>,
+    key: &'static str,
+    what: &'static str,
+    keys: &'static [&'static str],
+) -> Option<Section<'a>> {
+    root.get(key).and_then(|field| field.section(what, keys))
+}
+
+fn collector(section: Section<'_>, path: &Path) -> CollectorConfig {
+    let usual = CollectorConfig::default();
+    let address = |key, remedy| section.get(key).and_then(|f| f.parsed(remedy));
+    let folder = path.parent().unwrap_or(Path::new(""));
+    CollectorConfig {
+        data_dir: section.get("data_dir").and_then(|f| f.text()).map(|dir| folder.join(dir)),
+        http: address("http", "write \"127.0.0.1:7480\"").unwrap_or(usual.http),
+        listen: address("listen", "write \"127.0.0.1:7481\"").unwrap_or(usual.listen),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+use std::fs;
+
+use super::*;
+
+fn loaded(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Config, Mistakes>) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("conf.d")).unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let config = load(&dir.path().join("parallax.toml"));
+    (dir, config)
+}
+
+/// The mistakes without the folder before the file's name.
+fn mistakes(files: &[(&str, &str)]) -> Vec<String> {
+    let (dir, config) = loaded(files);
+    let folder = format!("{}/", dir.path().display());
+    config.unwrap_err().all().iter().map(|m| m.to_string().replace(&folder, "")).collect()
+}
+
+fn mistakes_in(text: &str) -> Vec<String> {
+    mistakes(&[("parallax.toml", text)])
+}
+
+const WHOLE: &str = r#"
+[collector]
+data_dir = "data"
+http = "127.0.0.1:0"
+[defaults]
+interval = "10s"
+[[agents]]
+name = "eu-1"
+region = "eu"
+provider = "hetzner"
+asn = 24940
+labels = { access = "wifi" }
+[[targets]]
+name = "shop"
+depends_on = ["db"]
+http = { url = "https://shop.example/a", method = "HEAD", status = [200, "3xx", "410-411"], body_contains = "ok", redirects = 0 }
+[[targets]]
+name = "db"
+interval = "1s"
+tcp = { address = "[::1]:5432" }
+[[targets]]
+name = "names"
+role = "reference"
+timeout = "2s"
+dns = { name = "example.com", record = "aaaa", server = "9.9.9.9", answer_contains = "2001:" }
+"#;
+
+#[test]
+fn a_whole_file_becomes_what_it_says() {
+    let (dir, config) = loaded(&[
+        ("parallax.toml", WHOLE),
+        ("conf.d/10.toml", "[[agents]]\nname = \"us-1\"\n"),
+        ("conf.d/.hidden.toml", "nonsense"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(config.collector.data_dir, Some(dir.path().join("data")));
+    assert_eq!(config.collector.http.port(), 0);
+    assert_eq!(config.collector.listen.to_string(), "127.0.0.1:7481");
+    let names: Vec<&str> = config.agents.iter().map(|a| a.name.as_str()).collect();
+    assert_eq!(names, ["eu-1", "us-1"]);
+    assert_eq!(config.agents[0].asn, Some(24940));
+    assert_eq!(config.agents[0].labels["access"], "wifi");
+    let [shop, db, dns] = &config.targets[..] else { panic!("{:?}", config.targets) };
+    assert_eq!((shop.interval, shop.timeout), (Duration::from_secs(10), Duration::from_secs(5)));
+    assert_eq!(shop.depends_on[0].as_str(), "db");
+    let Check::Http(http) = &shop.check else { panic!("{shop:?}") };
+    assert_eq!((http.method.as_str(), http.redirects_max), ("HEAD", 0));
+    assert_eq!(http.status.ranges(), [(200, 200), (300, 399), (410, 411)]);
+    // the usual timeout never outlasts the interval
+    assert_eq!((db.interval, db.timeout), (Duration::from_secs(1), Duration::from_secs(1)));
+    assert_eq!(db.check.address(), "[::1]:5432");
+    assert_eq!((dns.role, dns.timeout), (Role::Reference, Duration::from_secs(2)));
+    assert_eq!(dns.check.address(), "AAAA example.com @9.9.9.9:53");
+}
+
+#[test]
+fn an_empty_file_is_a_collector_with_nothing_to_do() {
+    let (_dir, config) = loaded(&[("parallax.toml", "")]);
+    assert_eq!(config.unwrap(), Config::default());
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line() {
+    let text = r#"colector = 1
+[defaults]
+timeout = "5 parsecs"
+[[agents]]
+name = "a"
+asn = -1
+regoin = "eu"
+[[agents]]
+name = "a"
+[[targets]]
+name = "x"
+interval = "0s"
+http = { url = "nonsense" }
+[[targets]]
+name = "yy"
+interval = "1s"
+timeout = "2s"
+depends_on = ["zz"]
+tcp = { address = "nohost" }
+"#;
+    assert_eq!(
+        mistakes_in(text),
+        [
+            "parallax.toml:1: unknown key \"colector\" in the file; did you mean \"collector\"?",
+            "parallax.toml:3: timeout: \"5 parsecs\" is no length of time: unknown time unit \
+             \"parsecs\", supported units: ns, us/µs, ms, sec, min, hours, days, weeks, months, \
+             years (and few variations); write \"30s\" or \"1m\"",
+            "parallax.toml:6: asn: must be a whole number from 1 to 4294967295",
+            "parallax.toml:7: unknown key \"regoin\" in an agent; did you mean \"region\"?",
+            "parallax.toml:9: agent \"a\" is already at parallax.toml:5; rename one",
+            "parallax.toml:12: interval: 0s is not within 100ms and 24h; 30s is usual",
+            "parallax.toml:13: url: \"nonsense\" is no URL: relative URL without a base; \
+             write it like \"https://example.com/\"",
+            "parallax.toml:17: timeout: 2s is longer than the interval of 1s; looks would overlap: \
+             shorten it",
+            "parallax.toml:18: depends_on: unknown target zz; declare it as a target or remove it \
+             from yy",
+            "parallax.toml:19: address: \"nohost\" is no host:port; write \"example.com:5432\" or \
+             \"[::1]:53\"",
+        ]
+    );
+}
+
+#[test]
+fn syntax_errors_and_unreadable_files_are_mistakes() {
+    let told = mistakes_in("[[agents]]\nname = \n[oops\n");
+    assert!(told[0].starts_with("parallax.toml:2: not TOML: "), "{told:?}");
+    let told = mistakes(&[]);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("parallax.toml: cannot be read: No such file"), "{told:?}");
+    let told = mistakes(&[("parallax.toml", ""), ("conf.d/a.toml", "[collector]\n")]);
+    assert_eq!(
+        told,
+        ["conf.d/a.toml:1: unknown key \"collector\" in the file; known here: agents, targets"]
+    );
+}
+
+#[test]
+fn a_value_of_another_kind_says_what_is_wanted() {
+    let target = |rest: &str| mistakes_in(&format!("[[targets]]\nname = \"x\"\n{rest}\n"));
+    for (rest, what) in [
+        ("http = 3", "http: must be a table, not a TOML integer"),
+        ("http = {}", "http has no \"url\"; add url = \"https://example.com/\""),
+        ("", "a target says nothing of how to look"),
+        (
+            "tcp = { address = \"a:1\" }\ndns = { name = \"a\" }",
+            "more than one of http, tcp and dns",
+        ),
+        ("http = { url = \"ftp://a/\" }", "is neither http:// nor https://"),
+        ("http = { url = \"http://u:p@a/\" }", "remove it"),
+        ("http = { url = \"http://a/\", method = \"GTE\" }", "did you mean \"GET\"?"),
+        ("http = { url = \"http://a/\", status = [\"9xx\"] }", "no status within 100 and 599"),
+        ("http = { url = \"http://a/\", status = [] }", "no status would be fine"),
+        ("http = { url = \"http://a/\", redirects = 11 }", "a whole number from 0 to 10"),
+        ("dns = { name = \"a\", record = \"AAA\" }", "unknown record type \"AAA\""),
+        ("dns = { name = \"a\", server = \"x\" }", "is no address"),
+        ("tcp = { address = \"a:0\" }", "is no host:port"),
+        ("role = \"referense\"\ntcp = { address = \"a:1\" }", "did you mean \"reference\"?"),
+        ("interval = 30\ntcp = { address = \"a:1\" }", "a length of time in quotes"),
+    ] {
+        let told = target(rest);
+        assert_eq!(told.len(), 1, "{rest}: {told:?}");
+        assert!(told[0].contains(what), "{rest}: {told:?}");
+    }
+    assert_eq!(
+        mistakes_in("targets = 3")[0],
+        "parallax.toml:1: targets: must be a list: [[targets]], not a TOML integer"
+    );
+}
+
+#[test]
+fn circles_of_dependencies_are_told_once_each() {
+    let target = |name: &str, on: &str| {
+        format!(
+            "[[targets]]\nname = \"{name}\"\ndepends_on = [{on}]\ntcp = {{ address = \"a:1\" }}\n"
+        )
+    };
+    let text = [
+        target("a", "\"b\""),
+        target("b", "\"c\", \"d\""),
+        target("c", "\"a\""),
+        target("d", ""),
+        target("e", "\"e\""),
+        target("f", "\"a\""),
+    ];
+    assert_eq!(
+        mistakes_in(&text.concat()),
+        [
+            "parallax.toml:2: dependencies run in a circle: a -> b -> c -> a; remove one of them",
+            "parallax.toml:18: dependencies run in a circle: e -> e; remove one of them",
+        ]
+    );
+}
+
+#[test]
+fn an_address_alone_makes_a_target() {
+    let second = Duration::from_secs(1);
+    let target = target_of_url("https://shop.example:8443/a/b/", Role::Service, second).unwrap();
+    assert_eq!(target.name.as_str(), "shop.example:8443/a/b");
+    assert_eq!((target.interval, target.timeout), (second, second));
+    assert_eq!(target.check.address(), "https://shop.example:8443/a/b/");
+    let wrong = target_of_url("shop.example", Role::Service, second).unwrap_err();
+    assert!(wrong.contains("\"shop.example\" is no URL"), "{wrong}");
+}

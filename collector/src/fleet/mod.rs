@@ -1,0 +1,234 @@
+//! Who may speak, who does, and what each is to look at.
+//!
+//! Contract: an agent is known by its name in the configuration; it has one stream at a time, and a
+//! newer one wins, since an agent whose old stream hangs half-open comes back on a new one. The
+//! assignment is one for all agents; the same content keeps its version. What an agent tells of
+//! itself is passed to `tell` at once.
+//! Never: a result, a verdict, a word about region or provider taken from the agent itself.
+
+mod presence;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parallax_model::{AgentName, AskFor, Target, TargetName, Timestamp};
+use parallax_proto::{Assignment, Heartbeat, Hello};
+use tokio::sync::{mpsc, watch};
+
+pub use presence::Presence;
+
+/// Orders that wait for one agent's stream. More than one a target is never useful, and an agent that
+/// does not take these in is not worth asking.
+const ORDERS_WAITING_MAX: usize = 64;
+
+/// An agent's name that the configuration does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("agent {0} is not in the collector's configuration: add [[agents]] name = \"{0}\" to it")]
+pub struct Unknown(pub AgentName);
+
+/// What is passed to whoever shows the fleet.
+pub type Tell = Box<dyn Fn(Presence) + Send + Sync>;
+
+/// The agents.
+pub struct Fleet {
+    seats: Mutex<HashMap<AgentName, Chair>>,
+    assignment: watch::Sender<Arc<Assignment>>,
+    /// Streams so far.
+    streams: AtomicU64,
+    tell: Tell,
+}
+
+/// An agent's place, taken or not.
+#[derive(Debug)]
+struct Chair {
+    presence: Presence,
+    /// Tells streams apart, also those of an agent that went and was configured again.
+    stream: u64,
+    /// None while nobody sits here.
+    orders: Option<mpsc::Sender<Vec<TargetName>>>,
+}
+
+impl Chair {
+    fn empty(agent: AgentName) -> Self {
+        Self { presence: Presence::unheard(agent), stream: 0, orders: None }
+    }
+}
+
+impl Fleet {
+    /// A fleet of which nobody is there yet. `now` versions the assignment.
+    pub fn new(
+        agents: impl IntoIterator<Item = AgentName>,
+        targets: Vec<Target>,
+        now: Timestamp,
+        tell: Tell,
+    ) -> Arc<Self> {
+        // a later start has a larger version than all before it
+        let first = Assignment { version: version(now, 0), targets };
+        let seats = agents.into_iter().map(|a| (a.clone(), Chair::empty(a))).collect();
+        Arc::new(Self {
+            seats: Mutex::new(seats),
+            assignment: watch::Sender::new(Arc::new(first)),
+            streams: AtomicU64::new(0),
+            tell,
+        })
+    }
+
+    /// Replaces who may speak and what is looked at. Agents that went are cut; those that stay hear
+    /// of new targets.
+    pub fn set(
+        &self,
+        agents: impl IntoIterator<Item = AgentName>,
+        targets: Vec<Target>,
+        now: Timestamp,
+    ) {
+        let mut seats = self.seats();
+        let mut before = std::mem::take(&mut *seats);
+        *seats = agents
+            .into_iter()
+            .map(|a| before.remove_entry(&a).unwrap_or_else(|| (a.clone(), Chair::empty(a))))
+            .collect();
+        drop(seats);
+        self.assignment.send_if_modified(|assignment| {
+            let changed = assignment.targets != targets;
+            if changed {
+                let version = version(now, assignment.version);
+                *assignment = Arc::new(Assignment { version, targets });
+            }
+            changed
+        });
+    }
+
+    /// An agent's stream begins.
+    pub fn enter(self: &Arc<Self>, hello: &Hello, now: Timestamp) -> Result<Seat, Unknown> {
+        let (orders, taken) = mpsc::channel(ORDERS_WAITING_MAX);
+        let mut seats = self.seats();
+        let chair = seats.get_mut(&hello.agent).ok_or_else(|| Unknown(hello.agent.clone()))?;
+        chair.stream = self.streams.fetch_add(1, Ordering::Relaxed) + 1;
+        if chair.orders.replace(orders).is_some() {
+            tracing::warn!(agent = %hello.agent, "a newer stream of this agent replaces the older one");
+        }
+        chair.presence.connected = true;
+        chair.presence.last_heard = Some(now);
+        chair.presence.build = Some(hello.build.clone());
+        let (stream, presence) = (chair.stream, chair.presence.clone());
+        drop(seats);
+        (self.tell)(presence);
+        Ok(Seat {
+            fleet: Arc::clone(self),
+            agent: hello.agent.clone(),
+            stream,
+            orders: taken,
+            assignment: self.assignment.subscribe(),
+        })
+    }
+
+    /// Has agents look at a target at once. Those that are not there, or do not keep up, are left
+    /// out: a second opinion is worth having now or not at all. Answers how many were asked.
+    pub fn ask(&self, ask: &AskFor) -> usize {
+        let seats = self.seats();
+        let asked = |agent: &&AgentName| {
+            let orders = seats.get(*agent).and_then(|chair| chair.orders.as_ref());
+            orders.is_some_and(|orders| orders.try_send(vec![ask.target.clone()]).is_ok())
+        };
+        ask.agents.iter().filter(asked).count()
+    }
+
+    /// How every agent fares, in no order.
+    pub fn presences(&self) -> Vec<Presence> {
+        self.seats().values().map(|chair| chair.presence.clone()).collect()
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<AgentName, Chair>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is known of an agent, if `stream` is still its stream.
+    fn note(&self, agent: &AgentName, stream: u64, change: impl FnOnce(&mut Chair)) {
+        let mut seats = self.seats();
+        let Some(chair) = seats.get_mut(agent).filter(|chair| chair.stream == stream) else {
+            return;
+        };
+        change(chair);
+        let presence = chair.presence.clone();
+        drop(seats);
+        (self.tell)(presence);
+    }
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fleet").field("seats", &self.seats).finish_non_exhaustive()
+    }
+}
+
+/// The time in milliseconds, and more than what was before even if the clock steps back.
+fn version(now: Timestamp, before: u64) -> u64 {
+    u64::try_from(now.millis()).unwrap_or(0).max(before + 1)
+}
+
+/// One agent's stream. Dropping it says that the stream ended.
+#[derive(Debug)]
+pub struct Seat {
+    fleet: Arc<Fleet>,
+    agent: AgentName,
+    stream: u64,
+    orders: mpsc::Receiver<Vec<TargetName>>,
+    assignment: watch::Receiver<Arc<Assignment>>,
+}
+
+/// What a stream is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Order {
+    /// Work on this from here on.
+    Assign(Arc<Assignment>),
+    /// Look at these at once.
+    ProbeNow(Vec<TargetName>),
+    /// A newer stream took over, or the configuration does not name the agent any more.
+    Leave,
+}
+
+impl Seat {
+    /// Whose stream it is.
+    pub fn agent(&self) -> &AgentName {
+        &self.agent
+    }
+
+    /// The assignment now; it will not be ordered again.
+    pub fn assignment(&mut self) -> Arc<Assignment> {
+        Arc::clone(&self.assignment.borrow_and_update())
+    }
+
+    /// The next order. Safe to drop while waiting.
+    pub async fn order(&mut self) -> Order {
+        tokio::select! {
+            order = self.orders.recv() => order.map_or(Order::Leave, Order::ProbeNow),
+            changed = self.assignment.changed() => match changed {
+                Ok(()) => Order::Assign(self.assignment()),
+                Err(_) => Order::Leave,
+            },
+        }
+    }
+
+    /// The agent sent something.
+    pub fn heard(&self, now: Timestamp) {
+        self.fleet.note(&self.agent, self.stream, |chair| chair.presence.last_heard = Some(now));
+    }
+
+    /// The agent told how it fares.
+    pub fn beat(&self, beat: &Heartbeat, now: Timestamp) {
+        self.fleet.note(&self.agent, self.stream, |chair| chair.presence.beat(beat, now));
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.fleet.note(&self.agent, self.stream, |chair| {
+            chair.orders = None;
+            chair.presence.connected = false;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

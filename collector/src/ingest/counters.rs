@@ -1,0 +1,35 @@
+//! What ingest counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One count, only ever growing.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counted since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Streams that were taken.
+    pub streams: Counter,
+    /// Streams that were refused: no hello, a stranger, a version that is not spoken.
+    pub refused: Counter,
+    /// Messages that break the contract.
+    pub invalid: Counter,
+    /// Batches that came in.
+    pub batches: Counter,
+    /// Numbers acked.
+    pub acked: Counter,
+    /// Results that claim to be from the future.
+    pub from_the_future: Counter,
+}

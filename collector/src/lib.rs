@@ -1,0 +1,23 @@
+//! The court: hears witnesses, decides, tells.
+//!
+//! Reading order: [`config`] (what the owner declared); then the one way through: [`ingest`] and
+//! [`fleet`] (who speaks), [`store`] (what is kept), [`judge`] and [`incident`] (what is wrong),
+//! [`view`] (what the edges may know), [`api`], [`page`] and [`export`] (the edges); [`app`], which
+//! joins them by bounded channels, and [`cli`] (the commands). Sibling rooms do not know one another.
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod export;
+pub mod fleet;
+pub mod incident;
+pub mod ingest;
+pub mod json;
+pub mod judge;
+pub mod page;
+pub mod practice;
+pub mod replay;
+pub mod store;
+pub mod view;

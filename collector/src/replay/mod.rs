@@ -1,0 +1,257 @@
+//! Recorded results in, verdicts out: the engine over a trace, at full speed.
+//!
+//! Contract: `fleet.toml` (the collector's own configuration) and `results.csv` in, one JSON object
+//! a line out, in the order the engine speaks. The clock is the rows' received time; the engine
+//! ticks every second of it, between rows too, and the run ends at the last row. The same input
+//! gives the same bytes. A malformed row is an error that names its line, or with `lenient` is
+//! counted and skipped. Rows are meant to come in the order they were received; one that goes back
+//! is taken as received when the clock stands, which is what a live collector would see, and the
+//! number of them is warned of.
+//! Never: the whole trace in memory, the wall clock, a panic.
+
+mod row;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use parallax_model::{Change, FaultId, Timestamp};
+use parallax_verdict::{Engine, Fleet, TargetSpec};
+use serde::Serialize;
+
+use crate::config::{self, Config, Mistakes};
+use crate::json::FaultJson;
+use row::{BadRow, Rows};
+
+/// Received time from one tick to the next, ms.
+const TICK_MS: i64 = 1_000;
+/// Most ticks between two rows: a day. A longer gap is leapt over at its end, since nothing new
+/// can be said of a silence that long.
+const TICKS_MAX: i64 = 86_400;
+
+/// What to replay.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// The fleet, in the collector's own configuration.
+    pub fleet: PathBuf,
+    /// The results as CSV; `-` is stdin.
+    pub results: PathBuf,
+    /// Where verdicts go; none: stdout.
+    pub output: Option<PathBuf>,
+    /// Skip malformed rows instead of stopping at the first.
+    pub lenient: bool,
+}
+
+/// What went through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows given to the engine.
+    pub rows: u64,
+    /// Malformed rows skipped.
+    pub skipped: u64,
+    /// Rows received before the row above them.
+    pub backwards: u64,
+}
+
+/// Why a replay stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The fleet is no valid configuration.
+    #[error("{0}")]
+    Fleet(Mistakes),
+    /// A file could not be opened, read or written.
+    #[error("{what} {path}: {why}")]
+    File {
+        /// What was being done.
+        what: &'static str,
+        /// With which file.
+        path: String,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// A row is malformed.
+    #[error("{path}: {why}; correct it, or skip such rows with --lenient")]
+    Row {
+        /// In which file.
+        path: String,
+        /// Which row, and what is wrong with it.
+        why: BadRow,
+    },
+}
+
+/// Runs the engine over a trace. `warn` hears of what is odd in it, each thing once.
+pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, ReplayError> {
+    let config = config::load(&replay.fleet).map_err(ReplayError::Fleet)?;
+    let input = open(&replay.results)?;
+    let output: Box<dyn Write> = match &replay.output {
+        Some(path) => Box::new(File::create(path).map_err(file("create", path))?),
+        None => Box::new(io::stdout().lock()),
+    };
+    let mut known = Known::of(&config);
+    let mut run = Run::new(&config, BufWriter::new(output), replay);
+    let mut rows = Rows::new(input);
+    while let Some(row) = rows.next() {
+        match row {
+            Ok(row) => {
+                known.meet(&row, warn);
+                run.hear(row.observation)?;
+            }
+            Err(why) if why.is_fatal() || !replay.lenient => {
+                run.out.flush().map_err(file("write", &run.path))?;
+                return Err(ReplayError::Row { path: replay.results.display().to_string(), why });
+            }
+            Err(_) => run.summary.skipped += 1,
+        }
+    }
+    run.out.flush().map_err(file("write", &run.path))?;
+    if run.summary.skipped > 0 {
+        warn(&format!("{} malformed rows skipped", run.summary.skipped));
+    }
+    if run.summary.backwards > 0 {
+        warn(&format!(
+            "{} rows were received before the row above them; taken as received then",
+            run.summary.backwards
+        ));
+    }
+    Ok(run.summary)
+}
+
+fn open(path: &Path) -> Result<Box<dyn Read>, ReplayError> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let opened = File::open(path).map_err(file("open", path))?;
+    Ok(Box::new(BufReader::with_capacity(1 << 18, opened)))
+}
+
+fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReplayError {
+    let path = path.display().to_string();
+    move |why| ReplayError::File { what, path, why }
+}
+
+/// One line of verdicts.jsonl.
+#[derive(Serialize)]
+struct Line {
+    event: &'static str,
+    at_ms: i64,
+    #[serde(flatten)]
+    fault: FaultJson,
+}
+
+struct Run<W: Write> {
+    engine: Engine,
+    out: W,
+    path: PathBuf,
+    clock_ms: Option<i64>,
+    changes: Vec<Change>,
+    summary: Summary,
+}
+
+impl<W: Write> Run<W> {
+    fn new(config: &Config, out: W, replay: &Replay) -> Self {
+        let fleet = Fleet {
+            agents: config.agents.clone(),
+            targets: config.targets.iter().map(TargetSpec::from).collect(),
+        };
+        Self {
+            engine: Engine::new(fleet, FaultId(1)),
+            out,
+            path: replay.output.clone().unwrap_or_else(|| PathBuf::from("stdout")),
+            clock_ms: None,
+            changes: Vec::new(),
+            summary: Summary::default(),
+        }
+    }
+
+    fn hear(&mut self, mut o: parallax_verdict::Observation) -> Result<(), ReplayError> {
+        let received_ms = o.received.millis();
+        let before = *self.clock_ms.get_or_insert(received_ms);
+        if received_ms < before {
+            self.summary.backwards += 1;
+            o.received = Timestamp::from_millis(before);
+        }
+        self.tick_until(received_ms)?;
+        self.engine.observe(&o, &mut self.changes);
+        self.summary.rows += 1;
+        self.tell(o.received.millis())
+    }
+
+    /// Ticks on whole seconds after the first row.
+    fn tick_until(&mut self, received_ms: i64) -> Result<(), ReplayError> {
+        let Some(mut clock) = self.clock_ms else { return Ok(()) };
+        let mut ticks = 0;
+        while clock + TICK_MS <= received_ms {
+            if ticks == TICKS_MAX {
+                clock = received_ms - TICK_MS;
+            }
+            clock += TICK_MS;
+            ticks += 1;
+            self.engine.tick(Timestamp::from_millis(clock), &mut self.changes);
+            self.tell(clock)?;
+        }
+        self.clock_ms = Some(clock);
+        Ok(())
+    }
+
+    fn tell(&mut self, at_ms: i64) -> Result<(), ReplayError> {
+        for change in self.changes.drain(..) {
+            let (event, fault) = match change {
+                Change::Opened(fault) => ("opened", fault),
+                Change::Updated(fault) => ("updated", fault),
+                Change::Closed(fault) => ("closed", fault),
+                // nobody is there to ask
+                Change::Ask(_) => continue,
+            };
+            let line = Line { event, at_ms, fault: FaultJson::from(&*fault) };
+            serde_json::to_writer(&mut self.out, &line)
+                .map_err(io::Error::from)
+                .and_then(|()| self.out.write_all(b"\n"))
+                .map_err(file("write", &self.path))?;
+        }
+        Ok(())
+    }
+}
+
+/// What was declared, and what strange things were met.
+struct Known {
+    agents: BTreeSet<String>,
+    targets: BTreeSet<String>,
+    kinds: BTreeSet<String>,
+}
+
+/// Strange names of one kind that are warned of one by one.
+const WARNINGS_MAX: usize = 200;
+
+impl Known {
+    fn of(config: &Config) -> Self {
+        Self {
+            agents: config.agents.iter().map(|a| a.name.to_string()).collect(),
+            targets: config.targets.iter().map(|t| t.name.to_string()).collect(),
+            kinds: BTreeSet::new(),
+        }
+    }
+
+    fn meet(&mut self, row: &row::Row, warn: &mut dyn FnMut(&str)) {
+        let o = &row.observation;
+        if row.new_agent && !self.agents.contains(o.agent.as_str()) {
+            warn(&format!(
+                "agent {:?} is not in the fleet: taken without labels",
+                o.agent.as_str()
+            ));
+        }
+        if row.new_target && !self.targets.contains(o.target.as_str()) {
+            warn(&format!(
+                "target {:?} is not in the fleet: taken as a service looked at every 30 s",
+                o.target.as_str()
+            ));
+        }
+        let Some(kind) = &row.unknown_kind else { return };
+        if self.kinds.len() < WARNINGS_MAX && self.kinds.insert(kind.clone()) {
+            warn(&format!("error kind {kind:?} is unknown: counted as an unspecific failure"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Rows in, lines out, on small traces made here.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::*;
+
+const FLEET: &str = r#"
+[[agents]]
+name = "a"
+region = "r1"
+provider = "p1"
+[[agents]]
+name = "b"
+region = "r2"
+provider = "p2"
+[[agents]]
+name = "c"
+region = "r3"
+provider = "p3"
+[[targets]]
+name = "shop"
+interval = "10s"
+timeout = "2s"
+http = { url = "https://shop.example/" }
+[[targets]]
+name = "ref"
+role = "reference"
+interval = "10s"
+timeout = "2s"
+http = { url = "https://ref.example/" }
+"#;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(csv: &str) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        std::fs::write(folder.path("fleet.toml"), FLEET).unwrap();
+        std::fs::write(folder.path("results.csv"), csv).unwrap();
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, lenient: bool) -> (Result<Summary, ReplayError>, String, Vec<String>) {
+        let replay = Replay {
+            fleet: self.path("fleet.toml"),
+            results: self.path("results.csv"),
+            output: Some(self.path("out.jsonl")),
+            lenient,
+        };
+        let mut warnings = Vec::new();
+        let done = run(&replay, &mut |w| warnings.push(w.to_owned()));
+        (done, std::fs::read_to_string(self.path("out.jsonl")).unwrap_or_default(), warnings)
+    }
+}
+
+/// Twenty minutes of three agents; the shop answers 500 in the middle five.
+fn outage() -> String {
+    let mut csv = row::HEADER.join(",") + "\n";
+    for second in 0..1200_u64 {
+        let (agent, target) =
+            (["a", "b", "c"][second as usize % 3], ["shop", "ref"][second as usize / 3 % 2]);
+        if second % 10 >= 6 {
+            continue;
+        }
+        let bad = target == "shop" && (600..900).contains(&second);
+        let (outcome, error) = if bad { ("fail", "status_5xx") } else { ("ok", "") };
+        let at = 1_800_000_000_000 + second * 1000;
+        writeln!(csv, "{},{at},{agent},{target},{outcome},40000,{error}", at + 60).unwrap();
+    }
+    csv
+}
+
+#[test]
+fn an_outage_is_opened_and_closed_once() {
+    let (done, out, warnings) = Folder::new(&outage()).run(false);
+    assert_eq!(done.unwrap().skipped, 0);
+    assert_eq!(warnings, [] as [String; 0]);
+    let lines: Vec<serde_json::Value> =
+        out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let events: Vec<&str> =
+        lines.iter().map(|l| l["event"].as_str().unwrap()).filter(|e| *e != "updated").collect();
+    assert_eq!(events, ["opened", "closed"], "{out}");
+    assert_eq!((&lines[0]["locus"], &lines[0]["target"]), (&"service".into(), &"shop".into()));
+    assert_eq!(lines[0]["state"], "down");
+    let at = lines[0]["at_ms"].as_i64().unwrap() - 1_800_000_000_000;
+    assert!((600_000..640_000).contains(&at), "{at}");
+    assert!(lines.last().unwrap()["end_ms"].as_i64().is_some());
+}
+
+#[test]
+fn a_row_that_goes_back_is_taken_as_of_now_and_counted() {
+    let mut csv = outage();
+    csv.push_str("1800000000000,1800000000000,a,shop,ok,4,\n");
+    let (done, _, warnings) = Folder::new(&csv).run(false);
+    assert_eq!(done.unwrap().backwards, 1);
+    assert_eq!(warnings.len(), 1);
+}
+
+#[test]
+fn a_wrong_header_stops_even_a_lenient_run() {
+    for csv in ["", "received,started\n", "1,2,a,shop,ok,4,\n"] {
+        let (done, ..) = Folder::new(csv).run(true);
+        let message = done.unwrap_err().to_string();
+        assert!(message.contains("line 1") && message.contains("received_ms"), "{message}");
+    }
+}
+
+#[test]
+fn strangers_are_warned_of_once() {
+    let mut csv = outage();
+    for at in [1_800_001_300_000_u64, 1_800_001_310_000] {
+        writeln!(csv, "{at},{at},stranger,moon,ok,4,").unwrap();
+    }
+    let (done, _, warnings) = Folder::new(&csv).run(false);
+    assert!(done.is_ok());
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+}
+
+#[test]
+fn absurd_instants_are_no_reason_to_hang() {
+    let csv = format!(
+        "{}\n5,9223372036854775807,a,shop,ok,4,\n253402300799999,-9223372036854775808,a,shop,ok,18446744073709551615,\n",
+        row::HEADER.join(",")
+    );
+    let (done, ..) = Folder::new(&csv).run(false);
+    assert_eq!(done.unwrap().rows, 2);
+}

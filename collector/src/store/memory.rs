@@ -1,0 +1,90 @@
+//! A store that forgets when it is dropped. For tests.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, Timestamp};
+
+use super::{Arrival, Counts, FaultQuery, Kept, ReadStore, StoreError, WriteStore, part, spans};
+
+#[derive(Debug, Default)]
+struct State {
+    journal: Vec<Arrival>,
+    held: HashMap<(AgentName, Epoch), IntervalSet>,
+    faults: BTreeMap<FaultId, Fault>,
+    counts: Counts,
+}
+
+/// Both sides of the store; clones share what is kept.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<State>>);
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl WriteStore for Memory {
+    fn append(&mut self, arrivals: &[Arrival]) -> Result<Vec<Kept>, StoreError> {
+        let mut state = self.state();
+        Ok(arrivals.iter().map(|arrival| state.take(arrival)).collect())
+    }
+
+    fn put_faults(&mut self, faults: &[Fault]) -> Result<(), StoreError> {
+        self.state().faults.extend(faults.iter().map(|f| (f.id, f.clone())));
+        Ok(())
+    }
+}
+
+impl State {
+    fn take(&mut self, arrival: &Arrival) -> Kept {
+        let key = (arrival.agent.clone(), arrival.batch.epoch);
+        let kept = spans::take(self.held.entry(key).or_default(), arrival.batch.span);
+        self.counts.count(&arrival.batch, &kept);
+        let parts = kept.fresh.iter().filter_map(|&span| part(&arrival.batch, span));
+        self.journal.extend(parts.map(|batch| Arrival { batch, ..arrival.clone() }));
+        kept
+    }
+}
+
+impl ReadStore for Memory {
+    fn fault(&self, id: FaultId) -> Result<Option<Fault>, StoreError> {
+        Ok(self.state().faults.get(&id).cloned())
+    }
+
+    fn faults(&self, query: &FaultQuery) -> Result<Vec<Fault>, StoreError> {
+        let wanted = |fault: &&Fault| {
+            query.open.is_none_or(|open| open == fault.ended.is_none())
+                && query.before.is_none_or(|before| fault.id < before)
+        };
+        Ok(self.state().faults.values().rev().filter(wanted).take(query.limit).cloned().collect())
+    }
+
+    fn newest_fault(&self) -> Result<Option<FaultId>, StoreError> {
+        Ok(self.state().faults.keys().next_back().copied())
+    }
+
+    fn held(&self, agent: &AgentName, epoch: Epoch) -> Result<IntervalSet, StoreError> {
+        Ok(self.state().held.get(&(agent.clone(), epoch)).cloned().unwrap_or_default())
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(self.state().counts)
+    }
+
+    fn batches_since(
+        &self,
+        received: Timestamp,
+        visit: &mut dyn FnMut(Arrival) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let journal = self.state().journal.clone();
+        for arrival in journal.into_iter().filter(|a| a.received >= received) {
+            if visit(arrival).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

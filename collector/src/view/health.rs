@@ -1,0 +1,120 @@
+//! What the process says of itself: is it ready, and what went wrong.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use parallax_model::Timestamp;
+
+/// Readiness and the process's own counts, shared between the parts that know and the edges that
+/// tell.
+#[derive(Debug)]
+pub struct Health {
+    started: Timestamp,
+    /// Parts that are not ready, and why.
+    waiting: Mutex<BTreeMap<&'static str, String>>,
+    reload: Mutex<Option<Reload>>,
+    store_errors: AtomicU64,
+    listeners: AtomicU64,
+}
+
+/// The last attempt to load the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// When.
+    pub at: Timestamp,
+    /// True if it is in force now; else the one before it still is.
+    pub ok: bool,
+}
+
+impl Health {
+    /// Not ready until every one of `parts` said so.
+    pub fn new(started: Timestamp, parts: &[&'static str]) -> Self {
+        let waiting = parts.iter().map(|p| (*p, "starting".to_owned())).collect();
+        Self {
+            started,
+            waiting: Mutex::new(waiting),
+            reload: Mutex::new(None),
+            store_errors: AtomicU64::new(0),
+            listeners: AtomicU64::new(0),
+        }
+    }
+
+    /// `part` is ready.
+    pub fn ready(&self, part: &'static str) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
+    }
+
+    /// `part` is not ready (any more), because of `why`.
+    pub fn not_ready(&self, part: &'static str, why: impl Into<String>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.insert(part, why.into());
+    }
+
+    /// Parts that are not ready, and why; empty when all are.
+    pub fn reasons(&self) -> BTreeMap<&'static str, String> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The configuration was loaded, or refused.
+    pub fn reloaded(&self, at: Timestamp, ok: bool) {
+        *self.reload.lock().unwrap_or_else(PoisonError::into_inner) = Some(Reload { at, ok });
+    }
+
+    /// The last attempt to load the configuration.
+    pub fn reload(&self) -> Option<Reload> {
+        *self.reload.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store did not do what it was asked.
+    pub fn store_failed(&self) {
+        self.store_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the store did not do what it was asked.
+    pub fn store_errors(&self) -> u64 {
+        self.store_errors.load(Ordering::Relaxed)
+    }
+
+    /// When the process started.
+    pub const fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// Counts a listener in, unless there are `max` already. Who was counted in calls
+    /// [`Health::left`] once.
+    pub fn entered(&self, max: u64) -> bool {
+        let more = |n: u64| (n < max).then_some(n + 1);
+        self.listeners.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Counts a listener out.
+    pub fn left(&self) {
+        self.listeners.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Listeners on the event stream.
+    pub fn listeners(&self) -> u64 {
+        self.listeners.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_ready_when_every_part_is_and_counts_listeners_up_to_the_bound() {
+        let health = Health::new(Timestamp::EPOCH, &["store", "listener"]);
+        health.ready("store");
+        assert_eq!(health.reasons().into_keys().collect::<Vec<_>>(), ["listener"]);
+        health.ready("listener");
+        assert!(health.reasons().is_empty());
+        health.not_ready("store", "disk full");
+        assert_eq!(health.reasons()["store"], "disk full");
+
+        assert!(health.entered(1) && !health.entered(1));
+        health.left();
+        assert!(health.entered(1));
+    }
+}

@@ -1,0 +1,206 @@
+//! What is now, in memory.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use parallax_model::{
+    AgentName, Batch, Change, Fault, FaultId, ProbeResult, TargetName, Timestamp, fault::Standing,
+};
+
+use crate::store::FaultQuery;
+
+use super::path::Path;
+use super::{AgentNews, EventBody, Fleet, News};
+
+/// Closed faults kept at hand; older ones are read from the store.
+pub(super) const RECENT_MAX: usize = 50;
+
+/// Everything the view knows without asking the store.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) agents: BTreeMap<AgentName, AgentNews>,
+    pub(super) paths: HashMap<TargetName, HashMap<AgentName, Path>>,
+    pub(super) standings: BTreeMap<TargetName, Standing>,
+    pub(super) open: BTreeMap<FaultId, Arc<Fault>>,
+    /// Newest first.
+    pub(super) recent: VecDeque<Arc<Fault>>,
+    pub(super) judged: Option<Timestamp>,
+}
+
+impl Live {
+    /// Takes news in; says what listeners should be told.
+    pub(super) fn take(&mut self, news: News) -> Vec<EventBody> {
+        match news {
+            News::Config { agents, targets } => self.configure(Fleet::new(agents, targets)),
+            News::Results { agent, received, batch } => {
+                self.see(&agent, received, &batch);
+                vec![]
+            }
+            News::Agent(news) => self.hear(news),
+            News::Verdict { at, changes, standings } => {
+                self.judged = Some(at);
+                let mut told: Vec<_> = changes.into_iter().filter_map(|c| self.change(c)).collect();
+                told.extend(standings.into_iter().filter_map(|s| self.stand(s)));
+                told
+            }
+        }
+    }
+
+    pub(super) fn fault(&self, id: FaultId) -> Option<Arc<Fault>> {
+        self.open.get(&id).or_else(|| self.recent.iter().find(|f| f.id == id)).cloned()
+    }
+
+    /// Takes over `closed`, newest first, behind what closed since.
+    pub(super) fn recall(&mut self, closed: Vec<Fault>) {
+        for fault in closed {
+            if self.recent.len() < RECENT_MAX && self.fault(fault.id).is_none() {
+                self.recent.push_back(Arc::new(fault));
+            }
+        }
+    }
+
+    /// A page of stored faults with what is known here laid over it: the word of now wins, and a
+    /// fault that the store does not have yet is there.
+    pub(super) fn over(&self, stored: Vec<Fault>, query: &FaultQuery) -> Vec<Arc<Fault>> {
+        let full = stored.len() >= query.limit;
+        let oldest = stored.iter().map(|f| f.id).min();
+        let mut page: BTreeMap<FaultId, Arc<Fault>> =
+            stored.into_iter().map(|f| (f.id, Arc::new(f))).collect();
+        for fault in self.open.values().chain(&self.recent) {
+            let on_page = query.before.is_none_or(|before| fault.id < before)
+                && (!full || oldest.is_none_or(|oldest| fault.id >= oldest));
+            if on_page {
+                page.insert(fault.id, Arc::clone(fault));
+            }
+        }
+        let wanted = |f: &Arc<Fault>| query.open.is_none_or(|open| f.ended.is_none() == open);
+        page.into_values().rev().filter(wanted).take(query.limit).collect()
+    }
+
+    /// Forgets what is no longer configured, so that memory follows the configuration.
+    fn configure(&mut self, fleet: Fleet) -> Vec<EventBody> {
+        self.agents.retain(|agent, _| fleet.agents.contains_key(agent));
+        self.standings.retain(|target, _| fleet.targets.contains_key(target));
+        self.paths.retain(|target, _| fleet.targets.contains_key(target));
+        for paths in self.paths.values_mut() {
+            paths.retain(|agent, _| fleet.agents.contains_key(agent));
+        }
+        self.fleet = Arc::new(fleet);
+        vec![EventBody::Config]
+    }
+
+    fn see(&mut self, agent: &AgentName, received: Timestamp, batch: &Batch) {
+        if self.fleet.agents.contains_key(agent) {
+            for result in batch.results() {
+                self.see_one(agent, received, result);
+            }
+        }
+    }
+
+    fn see_one(&mut self, agent: &AgentName, received: Timestamp, result: &ProbeResult) {
+        if !self.fleet.targets.contains_key(&result.target) {
+            return;
+        }
+        if !self.paths.contains_key(&result.target) {
+            self.paths.insert(result.target.clone(), HashMap::new());
+        }
+        let Some(paths) = self.paths.get_mut(&result.target) else { return };
+        if let Some(path) = paths.get_mut(agent) {
+            path.see(result, received);
+        } else {
+            paths.insert(agent.clone(), Path::new(result, received));
+        }
+    }
+
+    fn hear(&mut self, news: AgentNews) -> Vec<EventBody> {
+        let was = self.agents.get(&news.agent).is_some_and(|a| a.connected);
+        let told = EventBody::Agent { agent: news.agent.clone(), connected: news.connected };
+        let turned = was != news.connected;
+        self.agents.insert(news.agent.clone(), news);
+        if turned { vec![told] } else { vec![] }
+    }
+
+    fn change(&mut self, change: Change) -> Option<EventBody> {
+        match change {
+            Change::Opened(fault) => Some(EventBody::Opened(self.keep_open(*fault))),
+            Change::Updated(fault) => Some(EventBody::Updated(self.keep_open(*fault))),
+            Change::Closed(fault) => {
+                self.open.remove(&fault.id);
+                self.recent.retain(|f| f.id != fault.id);
+                self.recent.truncate(RECENT_MAX - 1);
+                let fault = Arc::from(fault);
+                self.recent.push_front(Arc::clone(&fault));
+                Some(EventBody::Closed(fault))
+            }
+            Change::Ask(_) => None,
+        }
+    }
+
+    fn keep_open(&mut self, fault: Fault) -> Arc<Fault> {
+        let fault = Arc::new(fault);
+        self.open.insert(fault.id, Arc::clone(&fault));
+        fault
+    }
+
+    fn stand(&mut self, standing: Standing) -> Option<EventBody> {
+        let before = self.standings.insert(standing.target.clone(), standing.clone());
+        (before.as_ref() != Some(&standing)).then_some(EventBody::Standing(standing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{self, NOW, outage, past_cut, target};
+    use super::*;
+    use parallax_model::Role;
+
+    fn query(open: Option<bool>, before: Option<u64>, limit: usize) -> FaultQuery {
+        FaultQuery { open, before: before.map(FaultId), limit }
+    }
+
+    fn at_the_end_of_the_story() -> Live {
+        let mut live = Live::default();
+        for news in made_up::story() {
+            live.take(news);
+        }
+        live
+    }
+
+    #[test]
+    fn what_is_known_here_lies_over_what_is_stored() {
+        let live = at_the_end_of_the_story();
+        let ids = |stored: Vec<Fault>, query: FaultQuery| {
+            live.over(stored, &query).iter().map(|f| f.id.0).collect::<Vec<_>>()
+        };
+        // the store still says that 1 is open, and does not have 2 yet
+        let stale = Fault { ended: None, ..past_cut(1) };
+        assert_eq!(ids(vec![stale.clone()], query(Some(true), None, 9)), [2]);
+        assert_eq!(ids(vec![stale.clone()], query(None, None, 9)), [2, 1]);
+        assert_eq!(ids(vec![stale], query(Some(false), None, 9)), [1]);
+        // a page further down is none of the live ones' business
+        assert_eq!(ids(vec![past_cut(0)], query(None, Some(1), 1)), [0]);
+    }
+
+    #[test]
+    fn memory_follows_the_configuration() {
+        let mut live = at_the_end_of_the_story();
+        assert_eq!((live.paths.len(), live.agents.len()), (4, 5));
+        let agents = vec![made_up::agent("eu-west")];
+        live.take(News::Config { agents, targets: vec![target("shop", Role::Service)] });
+        assert_eq!((live.paths.len(), live.agents.len(), live.standings.len()), (1, 1, 1));
+        // what a removed agent still sends is stored, and not shown
+        let told = live.take(made_up::round(NOW, |_| None).remove(0));
+        assert!(told.is_empty());
+        assert_eq!(live.paths.values().map(HashMap::len).sum::<usize>(), 1);
+    }
+
+    #[test]
+    fn a_restart_brings_the_past_back_once() {
+        let mut live = at_the_end_of_the_story();
+        live.recall(vec![outage(2), past_cut(1), past_cut(0)]);
+        assert_eq!(live.recent.iter().map(|f| f.id.0).collect::<Vec<_>>(), [1, 0]);
+        live.recall((10..200).map(past_cut).collect());
+        assert_eq!(live.recent.len(), RECENT_MAX);
+    }
+}

@@ -1,0 +1,214 @@
+//! One agent's way to one target: the last look, and a short memory of the ones before.
+
+use std::time::Duration;
+
+use parallax_model::{ErrorKind, Outcome, ProbeResult, Timestamp};
+
+/// Looks remembered of each path: half a minute at a 1 s interval, a quarter of an hour at 30 s.
+pub(super) const LOOKS_KEPT: usize = 30;
+
+/// Bytes of the last failure's detail that are kept, so that a path stays below 200 bytes.
+const DETAIL_KEPT_BYTES_MAX: usize = 90;
+
+/// For so long after a look arrived, those that seem older are a backlog. Those that come later tell that
+/// the agent's clock was set back: without an end, its path would look dead until that clock caught up.
+const NEWEST_FOR: Duration = Duration::from_mins(2);
+
+/// Steps of the latency code per e-fold: 0.05 % precision, and an hour fits into 16 bits.
+const STEPS_PER_E: f64 = 2000.0;
+
+/// Codes below this one are no latency.
+const CODE_FAIL: u16 = 0;
+const CODE_OK_MIN: u16 = 1;
+
+/// What is known of a path.
+#[derive(Debug, Clone)]
+pub struct Path {
+    started: Timestamp,
+    received: Timestamp,
+    latency_us: u32,
+    status: Option<u16>,
+    outcome: Outcome,
+    used: u8,
+    next: u8,
+    ring: [u16; LOOKS_KEPT],
+    detail: Option<Box<str>>,
+}
+
+/// One remembered look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// As it should be, and how long it took.
+    Ok(Duration),
+    /// Not as it should be.
+    Fail,
+}
+
+impl Path {
+    /// A path of which `result` is the first look.
+    pub fn new(result: &ProbeResult, received: Timestamp) -> Self {
+        let mut path = Self {
+            started: Timestamp::from_micros(i64::MIN),
+            received,
+            latency_us: 0,
+            status: None,
+            outcome: Outcome::Ok,
+            used: 0,
+            next: 0,
+            ring: [CODE_FAIL; LOOKS_KEPT],
+            detail: None,
+        };
+        path.see(result, received);
+        path
+    }
+
+    /// Takes a look in. One that began before the last known one (backlog after a cut) is history
+    /// and changes nothing here. The measuring side's own failures count as looks that say nothing.
+    pub fn see(&mut self, result: &ProbeResult, received: Timestamp) {
+        if result.started < self.started && received.since(self.received) < NEWEST_FOR {
+            return;
+        }
+        self.started = result.started;
+        self.received = received;
+        self.latency_us = u32::try_from(result.latency.as_micros()).unwrap_or(u32::MAX);
+        self.status = result.status;
+        self.outcome = result.outcome;
+        self.detail = match result.outcome {
+            Outcome::Ok => None,
+            Outcome::Fail(_) => result.detail.as_deref().map(|d| cut(d).into()),
+        };
+        if let Some(slot) = self.ring.get_mut(usize::from(self.next)) {
+            *slot = encode(result);
+        }
+        self.next = (self.next + 1) % LOOKS_KEPT as u8;
+        self.used = (self.used + 1).min(LOOKS_KEPT as u8);
+    }
+
+    /// When the last look began, by the agent's clock.
+    pub const fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// When the last look arrived.
+    pub const fn received(&self) -> Timestamp {
+        self.received
+    }
+
+    /// How long the last look took.
+    pub const fn latency(&self) -> Duration {
+        Duration::from_micros(self.latency_us as u64)
+    }
+
+    /// How the last look failed, if it did.
+    pub const fn error(&self) -> Option<ErrorKind> {
+        self.outcome.error()
+    }
+
+    /// The protocol's status of the last look.
+    pub const fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// What the last look said of its failure.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// The remembered looks, oldest first.
+    pub fn looks(&self) -> Vec<Look> {
+        let (used, next) = (usize::from(self.used), usize::from(self.next));
+        (0..used)
+            .filter_map(|i| self.ring.get((next + LOOKS_KEPT - used + i) % LOOKS_KEPT))
+            .map(|&code| decode(code))
+            .collect()
+    }
+}
+
+fn cut(detail: &str) -> &str {
+    detail.get(..detail.floor_char_boundary(DETAIL_KEPT_BYTES_MAX)).unwrap_or_default()
+}
+
+fn encode(result: &ProbeResult) -> u16 {
+    match result.outcome {
+        Outcome::Fail(_) => CODE_FAIL,
+        Outcome::Ok => {
+            let us = result.latency.as_micros() as f64;
+            // as-casts from floats saturate
+            ((us.ln_1p() * STEPS_PER_E) as u16).saturating_add(CODE_OK_MIN)
+        }
+    }
+}
+
+fn decode(code: u16) -> Look {
+    match code.checked_sub(CODE_OK_MIN) {
+        None => Look::Fail,
+        Some(steps) => {
+            let us = (f64::from(steps) / STEPS_PER_E).exp_m1();
+            Look::Ok(Duration::from_micros(us.round() as u64))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parallax_model::{Stages, TargetName};
+
+    use super::*;
+
+    fn look(at: i64, outcome: Outcome, latency: Duration) -> ProbeResult {
+        ProbeResult {
+            target: TargetName::new("shop").unwrap(),
+            started: Timestamp::from_millis(at),
+            latency,
+            outcome,
+            stages: Stages::default(),
+            status: None,
+            peer: None,
+            detail: (!outcome.is_ok()).then(|| "é".repeat(100)),
+            asked: false,
+        }
+    }
+
+    #[test]
+    fn it_remembers_the_last_thirty_in_order() {
+        let at = Timestamp::from_millis(0);
+        let ms = Duration::from_millis;
+        let mut path = Path::new(&look(0, Outcome::Ok, ms(1)), at);
+        for n in 1..40 {
+            path.see(&look(n, Outcome::Ok, ms(n as u64 + 1)), at);
+        }
+        path.see(&look(40, Outcome::Fail(ErrorKind::Reset), ms(7)), at);
+        let looks = path.looks();
+        assert_eq!(looks.len(), LOOKS_KEPT);
+        assert_eq!(looks[LOOKS_KEPT - 1], Look::Fail);
+        for (look, expected) in looks.iter().zip(12..) {
+            let Look::Ok(latency) = look else { continue };
+            let off = latency.as_secs_f64() / ms(expected).as_secs_f64() - 1.0;
+            assert!(off.abs() < 0.001, "{latency:?} for {expected} ms");
+        }
+    }
+
+    #[test]
+    fn late_looks_are_history() {
+        let at = Timestamp::from_millis(0);
+        let mut path = Path::new(&look(10, Outcome::Ok, Duration::from_millis(3)), at);
+        path.see(&look(5, Outcome::Fail(ErrorKind::Reset), Duration::ZERO), at);
+        assert_eq!(path.error(), None);
+        assert_eq!(path.looks().len(), 1);
+        // the clock was an hour ahead, and is right again
+        let later = at + NEWEST_FOR;
+        path.see(&look(6, Outcome::Fail(ErrorKind::Reset), Duration::ZERO), later);
+        assert_eq!((path.error(), path.received()), (Some(ErrorKind::Reset), later));
+    }
+
+    #[test]
+    fn a_path_stays_small() {
+        let result = look(0, Outcome::Fail(ErrorKind::Reset), Duration::from_hours(1));
+        let path = Path::new(&result, Timestamp::from_millis(0));
+        let bytes = size_of::<Path>() + path.detail().map_or(0, str::len);
+        assert!(bytes <= 200, "{bytes}");
+        let hour = look(1, Outcome::Ok, Duration::from_hours(1));
+        let Look::Ok(back) = decode(encode(&hour)) else { panic!("an hour is no failure") };
+        assert!(back.as_secs_f64() > 3590.0, "{back:?}");
+    }
+}

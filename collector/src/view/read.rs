@@ -1,0 +1,256 @@
+//! What is now, as the edges show it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parallax_model::fault::TargetState;
+use parallax_model::{
+    AgentName, AgentSpec, Coverage, ErrorKind, Fault, FaultId, Locus, Role, Target, Timestamp,
+};
+
+use super::live::Live;
+use super::words::{self, Headline, Story};
+use super::{AgentNews, Look, Path};
+
+/// Looks that may be late before a place counts as silent: three intervals and a timeout, as long
+/// as the engine gives an agent before it calls it silent.
+const SILENT_INTERVALS: u32 = 3;
+
+/// Closed faults that the overview shows.
+const RECENT_SHOWN: usize = 10;
+
+/// Everything at one glance.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    /// The instant it is of.
+    pub at: Timestamp,
+    /// What is wrong, in one sentence.
+    pub headline: Headline,
+    /// The open faults, worst first.
+    pub open: Vec<Told>,
+    /// The faults that closed last, newest first.
+    pub recent: Vec<Told>,
+    /// The columns of the matrix: regions with their agents, by name.
+    pub regions: Vec<String>,
+    /// The rows of the matrix: services, then references, by name.
+    pub targets: Vec<TargetRow>,
+    /// The agents, by name.
+    pub agents: Vec<AgentRow>,
+}
+
+/// A fault, and the same in words.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The fault.
+    pub fault: Arc<Fault>,
+    /// The same in words.
+    pub story: Story,
+}
+
+/// A target, and how each region sees it.
+#[derive(Debug, Clone)]
+pub struct TargetRow {
+    /// The target.
+    pub target: Target,
+    /// What the engine says of it.
+    pub state: TargetState,
+    /// Who bears witness.
+    pub coverage: Coverage,
+    /// Open faults that touch it.
+    pub faults: Vec<FaultId>,
+    /// One for each region, in the order of [`Overview::regions`].
+    pub cells: Vec<Cell>,
+}
+
+/// How one region sees one target.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// The region.
+    pub region: String,
+    /// What its agents see.
+    pub state: CellState,
+    /// Agents there that were heard of this target lately.
+    pub heard: usize,
+    /// Agents there.
+    pub agents: usize,
+    /// Agents whose last look failed.
+    pub failing: usize,
+    /// The most telling path: one that fails, else the slowest.
+    pub path: Option<Path>,
+    /// Whose path that is.
+    pub agent: Option<AgentName>,
+}
+
+/// What a region's agents see of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellState {
+    /// All last looks were as they should be.
+    Fine,
+    /// Some failed.
+    Partly,
+    /// All failed.
+    Failing,
+    /// The agents there cannot look: their own policy or an own failure.
+    Unable,
+    /// Nothing was heard lately: neither up nor down.
+    Silent,
+}
+
+impl CellState {
+    /// The word used in JSON and as a class on the page.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Partly => "partly",
+            Self::Failing => "failing",
+            Self::Unable => "unable",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+impl Cell {
+    /// How long the most telling look took, if it was as it should be.
+    pub fn latency(&self) -> Option<Duration> {
+        self.path.as_ref().filter(|p| p.error().is_none()).map(Path::latency)
+    }
+
+    /// How the most telling look failed.
+    pub fn error(&self) -> Option<ErrorKind> {
+        self.path.as_ref().and_then(Path::error)
+    }
+
+    /// The remembered looks of the most telling path, oldest first.
+    pub fn looks(&self) -> Vec<Look> {
+        self.path.as_ref().map(Path::looks).unwrap_or_default()
+    }
+}
+
+/// An agent as declared, and how it fares.
+#[derive(Debug, Clone)]
+pub struct AgentRow {
+    /// As declared.
+    pub spec: AgentSpec,
+    /// How it fares.
+    pub now: AgentNews,
+}
+
+impl Live {
+    pub(super) fn overview(&self, now: Timestamp) -> Overview {
+        let regions: BTreeSet<&str> =
+            self.fleet.agents.keys().map(|a| self.fleet.region(a)).collect();
+        let targets = self.targets(now);
+        let services: Vec<_> = targets
+            .iter()
+            .filter(|t| t.target.role == Role::Service)
+            .map(|t| (t.target.name.clone(), t.state, t.coverage))
+            .collect();
+        let mut open: Vec<Arc<Fault>> = self.open.values().cloned().collect();
+        open.sort_by_key(|f| (words::rank(f), f.id));
+        Overview {
+            at: now,
+            headline: words::headline(&open, &services),
+            open: open.iter().map(|f| self.tell(f)).collect(),
+            recent: self.recent.iter().take(RECENT_SHOWN).map(|f| self.tell(f)).collect(),
+            regions: regions.into_iter().map(str::to_owned).collect(),
+            targets,
+            agents: self.agents(),
+        }
+    }
+
+    pub(super) fn tell(&self, fault: &Arc<Fault>) -> Told {
+        Told { fault: Arc::clone(fault), story: words::story(fault, &self.fleet) }
+    }
+
+    pub(super) fn agents(&self) -> Vec<AgentRow> {
+        let row = |(name, spec): (&AgentName, &AgentSpec)| AgentRow {
+            spec: spec.clone(),
+            now: self.agents.get(name).cloned().unwrap_or_else(|| AgentNews::unheard(name.clone())),
+        };
+        self.fleet.agents.iter().map(row).collect()
+    }
+
+    pub(super) fn targets(&self, now: Timestamp) -> Vec<TargetRow> {
+        let mut regions: BTreeMap<&str, Vec<&AgentName>> = BTreeMap::new();
+        for agent in self.fleet.agents.keys() {
+            regions.entry(self.fleet.region(agent)).or_default().push(agent);
+        }
+        let mut rows: Vec<TargetRow> =
+            self.fleet.targets.values().map(|t| self.row(t, &regions, now)).collect();
+        rows.sort_by_key(|row| row.target.role == Role::Reference);
+        rows
+    }
+
+    fn row(
+        &self,
+        target: &Target,
+        regions: &BTreeMap<&str, Vec<&AgentName>>,
+        now: Timestamp,
+    ) -> TargetRow {
+        let standing = self.standings.get(&target.name);
+        let touches = |f: &Fault| {
+            let dependency = match &f.locus {
+                Locus::Dependency { dependency, .. } => dependency == &target.name,
+                Locus::Service { .. }
+                | Locus::ServiceRegion { .. }
+                | Locus::ServiceProvider { .. }
+                | Locus::Region { .. }
+                | Locus::Provider { .. }
+                | Locus::Agent { .. }
+                | Locus::Path { .. }
+                | Locus::Collector => false,
+            };
+            dependency
+                || f.locus.target() == Some(&target.name)
+                || f.affected_targets.contains(&target.name)
+        };
+        TargetRow {
+            target: target.clone(),
+            state: standing.map_or(TargetState::Unknown, |s| s.state),
+            coverage: standing.map_or(Coverage::default(), |s| s.coverage),
+            faults: self.open.values().filter(|f| touches(f)).map(|f| f.id).collect(),
+            cells: regions
+                .iter()
+                .map(|(region, agents)| self.cell(target, region, agents, now))
+                .collect(),
+        }
+    }
+
+    fn cell(&self, target: &Target, region: &str, agents: &[&AgentName], now: Timestamp) -> Cell {
+        let patience = target.interval * SILENT_INTERVALS + target.timeout;
+        let paths = self.paths.get(&target.name);
+        let path = |agent: &AgentName| paths.and_then(|paths| paths.get(agent));
+        let known: Vec<_> = agents.iter().filter_map(|a| path(a).map(|p| (*a, p))).collect();
+        let fresh: Vec<_> =
+            known.iter().filter(|(_, p)| now.since(p.received()) <= patience).copied().collect();
+        let ours = fresh.iter().filter(|(_, p)| p.error().is_some_and(ErrorKind::is_ours)).count();
+        let failing = fresh.iter().filter(|(_, p)| p.error().is_some()).count() - ours;
+        // what was last known is still shown of a place that fell silent
+        let telling = if fresh.is_empty() { &known } else { &fresh };
+        let telling = telling.iter().max_by_key(|(_, p)| (p.error().is_some(), p.latency()));
+        Cell {
+            region: region.to_owned(),
+            state: cell_state(fresh.len(), failing, ours),
+            heard: fresh.len(),
+            agents: agents.len(),
+            failing,
+            path: telling.map(|(_, p)| (*p).clone()),
+            agent: telling.map(|(a, _)| (*a).clone()),
+        }
+    }
+}
+
+const fn cell_state(heard: usize, failing: usize, ours: usize) -> CellState {
+    if heard == 0 {
+        CellState::Silent
+    } else if ours == heard {
+        CellState::Unable
+    } else if failing == 0 {
+        CellState::Fine
+    } else if failing + ours == heard {
+        CellState::Failing
+    } else {
+        CellState::Partly
+    }
+}

@@ -1,0 +1,206 @@
+//! Witnesses in words: who fails and how far they got, who is fine.
+
+use std::collections::BTreeSet;
+
+use parallax_model::{
+    AgentName, Check, ErrorKind, Fault, Locus, Reason, Stage, TargetName, Witness,
+};
+
+use super::super::Fleet;
+use super::say;
+
+/// Names listed before "and n more".
+const NAMES_MAX: usize = 4;
+
+/// A fault's witnesses, sorted by what they speak of.
+#[derive(Debug)]
+pub(super) struct Witnesses<'a> {
+    fault: &'a Fault,
+    fleet: &'a Fleet,
+    failing: BTreeSet<&'a AgentName>,
+    /// What fails, without references unless nothing else does.
+    targets: Vec<&'a TargetName>,
+}
+
+impl<'a> Witnesses<'a> {
+    pub(super) fn of(fault: &'a Fault, fleet: &'a Fleet) -> Self {
+        let all = &fault.evidence.witnesses_for;
+        let targets: BTreeSet<_> = all.iter().map(|w| &w.target).collect();
+        let failing = all.iter().map(|w| &w.agent).collect();
+        Self { fault, fleet, failing, targets: targets.into_iter().collect() }
+    }
+
+    /// `5 of 5 agents in 5 regions get status_5xx (server error).`
+    pub(super) fn failing(&self) -> Option<String> {
+        if self.failing.is_empty() {
+            return None;
+        }
+        let who = match self.fault.locus.target() {
+            Some(target) => self.share(target),
+            None => self.named(&self.failing.iter().copied().collect::<Vec<_>>()),
+        };
+        let one = self.one();
+        let how = if self.fault.reason == Some(Reason::Slow) {
+            format!("{} it far slower than usual", if one { "reaches" } else { "reach" })
+        } else {
+            format!("{} {}", if one { "gets" } else { "get" }, self.kinds())
+        };
+        let at = match self.fault.locus.target() {
+            Some(target) if self.targets == [target] => String::new(),
+            _ => format!(" at {}", say::list(&self.targets, NAMES_MAX)),
+        };
+        Some(format!("{who} {how}{at}{}.", self.unlisted()))
+    }
+
+    /// Agents that fail to see `target`, of how many that look at it.
+    fn share(&self, target: &TargetName) -> String {
+        let scoped = !matches!(self.fault.locus, Locus::Service { .. } | Locus::Dependency { .. });
+        let all = if scoped {
+            self.failing.len()
+        } else {
+            // an agent that fails and succeeds by turns stands on both sides
+            self.fine_at(target).union(&self.failing).count()
+        };
+        match (self.failing.len(), all) {
+            (1, 1) => self.named(&self.failing.iter().copied().collect::<Vec<_>>()),
+            (n, all) => {
+                let agents = say::plural(all as u64, "agent");
+                let regions = self.regions(self.failing.iter().copied());
+                format!("{n} of {agents} in {}", say::plural(regions as u64, "region"))
+            }
+        }
+    }
+
+    fn named(&self, agents: &[&AgentName]) -> String {
+        match agents {
+            [one] => format!("{one} ({})", self.fleet.region(one)),
+            many => {
+                let regions = self.regions(many.iter().copied());
+                let regions = say::plural(regions as u64, "region");
+                format!("{} in {regions}", say::plural(many.len() as u64, "agent"))
+            }
+        }
+    }
+
+    fn regions<'b>(&self, agents: impl Iterator<Item = &'b AgentName>) -> usize {
+        agents.map(|a| self.fleet.region(a)).collect::<BTreeSet<_>>().len()
+    }
+
+    fn kinds(&self) -> String {
+        let kinds: Vec<String> = match self.fault.evidence.kinds.as_slice() {
+            [] => vec!["no good answer".to_owned()],
+            [(one, _)] => vec![format!("{one} ({})", say::kind_in_words(*one))],
+            many => many.iter().map(|(kind, n)| format!("{kind} ({n}×)")).collect(),
+        };
+        say::list(&kinds, 3)
+    }
+
+    fn unlisted(&self) -> String {
+        let listed = self.fault.evidence.witnesses_for.len() as u64;
+        match u64::from(self.fault.evidence.for_count).saturating_sub(listed) {
+            0 => String::new(),
+            more => format!(", and {} beside these", say::plural(more, "more path")),
+        }
+    }
+
+    /// How far the failing looks got: the later they end, the more they prove.
+    pub(super) fn proven(&self) -> Option<String> {
+        let &(kind, _) = self.fault.evidence.kinds.first()?;
+        if kind == ErrorKind::Unspecified || kind.is_ours() {
+            return None;
+        }
+        let tls = self.targets.first().is_some_and(|t| self.speaks_tls(t));
+        let works = match (kind.stage(), tls) {
+            (Stage::Resolve, _) => return Some(self.they("fails at the name", "fail at the name")),
+            (Stage::Connect, _) => return Some("It gets no further than the connection.".into()),
+            (Stage::Tls, _) => return Some("DNS and route work; TLS does not.".to_owned()),
+            (_, true) => "DNS, route and TLS work",
+            (_, false) => "DNS and route work",
+        };
+        Some(match kind.stage() {
+            Stage::Transfer => format!("{works}; the answer begins and is cut off."),
+            Stage::Assert => format!("{works}: it is the service that answers so."),
+            Stage::Resolve | Stage::Connect | Stage::Tls | Stage::FirstByte => {
+                format!("{works}; no good answer follows.")
+            }
+        })
+    }
+
+    fn they(&self, one: &str, many: &str) -> String {
+        if self.one() { format!("It {one}.") } else { format!("They {many}.") }
+    }
+
+    fn speaks_tls(&self, target: &TargetName) -> bool {
+        self.fleet.targets.get(target).is_some_and(|t| match &t.check {
+            Check::Http(http) => http.url.starts_with("https:"),
+            Check::Tcp(_) | Check::Dns(_) => false,
+        })
+    }
+
+    /// That those who fail cannot trust their own sight.
+    pub(super) fn blind(&self) -> Option<String> {
+        let references = self.own_references(&self.fault.evidence.witnesses_for);
+        (!references.is_empty()).then(|| format!("{} references fail too.", self.their()))
+    }
+
+    /// That those who fail can trust their own sight.
+    pub(super) fn references(&self) -> Option<String> {
+        let sees = self.own_references(&self.fault.evidence.witnesses_against).len();
+        match (sees, self.failing.len()) {
+            (0, _) => None,
+            _ if self.blind().is_some() => None,
+            (n, all) if n == all => Some(format!("{} references answer.", self.their())),
+            (n, all) => Some(format!("The references of {n} of these {all} answer.")),
+        }
+    }
+
+    /// Failing agents of which `witnesses` show a reference.
+    fn own_references(&self, witnesses: &'a [Witness]) -> BTreeSet<&'a AgentName> {
+        let own =
+            |w: &&Witness| self.fleet.is_reference(&w.target) && self.failing.contains(&w.agent);
+        witnesses.iter().filter(own).map(|w| &w.agent).collect()
+    }
+
+    fn one(&self) -> bool {
+        self.failing.len() == 1
+    }
+
+    fn their(&self) -> &'static str {
+        if self.one() { "Its" } else { "Their" }
+    }
+
+    /// Who reaches the same, and what else those who fail reach.
+    pub(super) fn others(&self) -> Option<String> {
+        let evidence = &self.fault.evidence;
+        let (own, foreign): (Vec<_>, Vec<_>) =
+            evidence.witnesses_against.iter().partition(|w| self.failing.contains(&w.agent));
+        let same: BTreeSet<_> = foreign
+            .iter()
+            .filter(|w| self.targets.contains(&&w.target))
+            .map(|w| &w.agent)
+            .collect();
+        let reached = (!same.is_empty()).then(|| {
+            let agents: Vec<_> = same.iter().copied().collect();
+            let verb = if agents.len() == 1 { "reaches" } else { "reach" };
+            let what = if self.targets.len() == 1 { "it" } else { "the same" };
+            format!("{} {verb} {what}.", self.named(&agents))
+        });
+        let else_: BTreeSet<_> = own
+            .iter()
+            .map(|w| &w.target)
+            .filter(|t| !self.targets.contains(t) && !self.fleet.is_reference(t))
+            .collect();
+        let else_: Vec<_> = else_.into_iter().collect();
+        let also = (!else_.is_empty()).then(|| {
+            let names = say::list(&else_, NAMES_MAX);
+            self.they(&format!("still reaches {names}"), &format!("still reach {names}"))
+        });
+        super::joined([reached, also])
+    }
+
+    /// Agents that look at `target` and are fine, as far as the evidence lists them.
+    fn fine_at(&self, target: &TargetName) -> BTreeSet<&'a AgentName> {
+        let against = self.fault.evidence.witnesses_against.iter();
+        against.filter(|w| w.target == *target).map(|w| &w.agent).collect()
+    }
+}

@@ -1,0 +1,112 @@
+//! The one sentence at the top.
+
+use std::sync::Arc;
+
+use parallax_model::fault::TargetState;
+use parallax_model::{Coverage, Fault, FaultState, Locus, TargetName};
+
+use super::{place, say};
+
+/// How the top of the page feels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// All is well.
+    Fine,
+    /// Too little is known to say so.
+    Unknown,
+    /// Something is not as it should be, and the services work for most.
+    Watch,
+    /// A service does not work.
+    Bad,
+}
+
+impl Tone {
+    /// The word used in JSON and as a class on the page.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Unknown => "unknown",
+            Self::Watch => "watch",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// The sentence, and how it feels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    /// What is wrong and where, or that nothing is.
+    pub text: String,
+    /// How it feels.
+    pub tone: Tone,
+}
+
+/// Faults that a headline names; more are counted.
+const NAMED_MAX: usize = 2;
+
+/// Says what is wrong, worst first, or that nothing is. `services` is what the engine says of each
+/// service.
+pub fn headline(open: &[Arc<Fault>], services: &[(TargetName, TargetState, Coverage)]) -> Headline {
+    let mut worst: Vec<&Fault> = open.iter().map(AsRef::as_ref).collect();
+    worst.sort_by_key(|f| (rank(f), f.id));
+    match worst.as_slice() {
+        [] => quiet(services),
+        [one] => {
+            let text = format!("{} — {}", place::title(one), place::aside(one));
+            Headline { text, tone: tone(one) }
+        }
+        [first, ..] => {
+            let titles: Vec<String> =
+                worst.iter().take(NAMED_MAX).map(|f| place::title(f)).collect();
+            let more = match worst.len() - titles.len() {
+                0 => String::new(),
+                more => format!(". And {}", say::plural(more as u64, "more fault")),
+            };
+            Headline { text: format!("{}{more}", titles.join(". ")), tone: tone(first) }
+        }
+    }
+}
+
+/// Worst first.
+pub(in super::super) fn rank(fault: &Fault) -> u8 {
+    match (&fault.locus, fault.state) {
+        (Locus::Collector, _) => 0,
+        (Locus::Service { .. } | Locus::Dependency { .. }, FaultState::Down) => 1,
+        (Locus::Service { .. } | Locus::Dependency { .. }, FaultState::Degraded) => 2,
+        (Locus::Region { .. } | Locus::Provider { .. }, _) => 3,
+        (Locus::ServiceRegion { .. } | Locus::ServiceProvider { .. }, _) => 4,
+        (Locus::Path { .. }, _) => 5,
+        (Locus::Agent { .. }, _) => 6,
+    }
+}
+
+fn tone(fault: &Fault) -> Tone {
+    if rank(fault) <= 1 { Tone::Bad } else { Tone::Watch }
+}
+
+fn quiet(services: &[(TargetName, TargetState, Coverage)]) -> Headline {
+    let up = services.iter().filter(|s| s.1 == TargetState::Up).count();
+    let seen = services.iter().map(|s| s.2).min_by_key(|c| (c.domains, c.assigned));
+    let Some(seen) = seen else {
+        return Headline { text: "No service is watched yet".to_owned(), tone: Tone::Unknown };
+    };
+    let from = format!("{} of {}", seen.domains, say::plural(u64::from(seen.assigned), "place"));
+    if up == services.len() {
+        let text = match services {
+            [(one, ..)] => format!("{one} is fine, seen from {from}"),
+            all => format!("All {} services are fine, seen from {from}", all.len()),
+        };
+        return Headline { text, tone: Tone::Fine };
+    }
+    let unsure: Vec<&TargetName> =
+        services.iter().filter(|s| s.1 != TargetState::Up).map(|s| &s.0).collect();
+    let unsure = say::list(&unsure, NAMED_MAX);
+    let text = match up {
+        0 => format!("Too few places bear witness to speak of {unsure}"),
+        up => format!(
+            "{up} of {} services are fine; too few places bear witness to speak of {unsure}",
+            services.len()
+        ),
+    };
+    Headline { text, tone: Tone::Unknown }
+}

@@ -1,0 +1,119 @@
+//! Faults in words: one way to say it for the page, the API, the commands and the story of `try`.
+//!
+//! Contract: pure; the same fault and fleet give the same words. Names are put in as they are:
+//! whoever shows them escapes them.
+//! Never: a word that the evidence does not carry.
+
+mod evidence;
+mod headline;
+mod place;
+mod say;
+#[cfg(test)]
+mod tests;
+
+use parallax_model::{Fault, FaultState, Reason};
+
+use super::Fleet;
+
+pub(super) use headline::rank;
+pub use headline::{Headline, Tone, headline};
+pub use place::place;
+pub use say::{duration, instant, kind_in_words, percent, rfc3339};
+
+/// A fault told to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Story {
+    /// What is wrong and where: `shop is down everywhere`.
+    pub title: String,
+    /// What follows for the reader: `not your network`.
+    pub aside: &'static str,
+    /// Who fails, how, and how far they got.
+    pub fails: Option<String>,
+    /// Who is fine, so that it is not there.
+    pub fine: Option<String>,
+    /// What else suffers.
+    pub affected: Option<String>,
+    /// How sure this is, and from how many places it is seen.
+    pub confidence: String,
+    /// What else it could be, and by how much that lost.
+    pub alternative: Option<String>,
+    /// What it would be without the most telling witness.
+    pub without: Option<String>,
+}
+
+impl Story {
+    /// Everything after the title, one sentence or a few each, in reading order.
+    pub fn sentences(&self) -> Vec<String> {
+        let confidence = Some(&self.confidence);
+        [&self.fails, &self.fine, &self.affected]
+            .into_iter()
+            .map(Option::as_ref)
+            .chain([confidence, self.alternative.as_ref(), self.without.as_ref()])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+}
+
+/// Tells `fault` to a person.
+pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
+    let witnesses = evidence::Witnesses::of(fault, fleet);
+    Story {
+        title: place::title(fault),
+        aside: place::aside(fault),
+        fails: fails(fault, &witnesses),
+        fine: joined([witnesses.references(), witnesses.others()]),
+        affected: affected(fault),
+        confidence: confidence(fault),
+        alternative: fault.evidence.alternative.as_ref().map(|other| {
+            let (place, nats) = (place(&other.locus), other.behind_nats);
+            format!("Next best: {place}, {nats:.1} nats behind ({}).", say::odds(nats))
+        }),
+        without: without(fault),
+    }
+}
+
+fn fails(fault: &Fault, witnesses: &evidence::Witnesses<'_>) -> Option<String> {
+    if fault.reason == Some(Reason::Silent) {
+        let at = instant(fault.onset);
+        return Some(format!(
+            "Nothing was heard since {at}; nothing follows from that about any service."
+        ));
+    }
+    joined([witnesses.failing(), witnesses.proven(), witnesses.blind(), rate(fault)])
+}
+
+/// Said of partial faults only: "everything fails" needs no figure.
+fn rate(fault: &Fault) -> Option<String> {
+    let rate = fault.evidence.failure_rate;
+    let partial = fault.state == FaultState::Degraded && fault.reason.is_none();
+    (partial && rate > 0.0 && rate < 0.995)
+        .then(|| format!("About {:.0} % of the looks fail.", (rate * 100.0).max(1.0)))
+}
+
+fn affected(fault: &Fault) -> Option<String> {
+    let names = say::list(&fault.affected_targets, 8);
+    (!names.is_empty()).then(|| format!("Suffers with it: {names}."))
+}
+
+fn confidence(fault: &Fault) -> String {
+    let (sure, seen) = (percent(fault.confidence.get()), fault.coverage);
+    let places = say::plural(u64::from(seen.assigned), "place");
+    format!("Confidence {sure}, with {} of {places} bearing witness.", seen.domains)
+}
+
+/// Said only where leaving the witness out would change the figure.
+fn without(fault: &Fault) -> Option<String> {
+    let telling = fault.evidence.without.first()?;
+    if fault.evidence.witnesses_for.iter().all(|w| w.agent == telling.agent) {
+        return Some(format!("It all rests on what {} sees.", telling.agent));
+    }
+    let sure = percent(telling.confidence.get());
+    (sure != percent(fault.confidence.get()))
+        .then(|| format!("Without {} the confidence would be {sure}.", telling.agent))
+}
+
+fn joined<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    (!text.is_empty()).then_some(text)
+}
