@@ -1,0 +1,18 @@
+//! Everything that needs the whole: both binaries, real files, real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+#![expect(clippy::print_stderr, reason = "figures of a run belong beside its result")]
+
+mod chaos;
+mod deploy;
+mod mistakes;
+mod page;
+mod reload;
+mod replay;
+mod road;
+mod story;
+mod walls;
