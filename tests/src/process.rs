@@ -17,9 +17,11 @@ pub fn binary(name: &str) -> PathBuf {
     binary
 }
 
-/// A loopback port that was free a moment ago.
+/// A loopback port that was free a moment ago, below those the system gives to outgoing connections:
+/// one of theirs could take it before the process that it is for.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let ports = std::iter::repeat_with(|| fastrand::u16(16_000..32_000));
+    ports.take(1000).find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).unwrap()
 }
 
 /// Runs a binary to its end.
