@@ -70,8 +70,8 @@ pub(crate) struct Case {
 pub(crate) struct Known {
     /// Sets of open faults: assumed already, at next to no cost.
     pub(crate) open: BTreeSet<What>,
-    /// Targets that need one at fault, or did until just now.
-    pub(crate) dependants: BTreeSet<u32>,
+    /// Sets in which the targets that need one at fault would fail with it.
+    pub(crate) dependants: BTreeSet<What>,
     /// Targets and agents to lay out in any case.
     pub(crate) targets: BTreeSet<u32>,
     pub(crate) agents: BTreeSet<u32>,
@@ -267,7 +267,7 @@ fn suspect(what: What, known: &Known) -> Suspect {
 fn cost(what: What, known: &Known) -> f64 {
     if known.open.contains(&what) {
         OPEN_COST
-    } else if what.target().is_some_and(|t| known.dependants.contains(&t)) {
+    } else if known.dependants.contains(&what) {
         what.cost().min(DEPENDANT_COST)
     } else {
         what.cost()

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parallax_model::fault::{Standing, TargetState};
+use parallax_model::fault::Standing;
 use parallax_model::{
     Change, Confidence, ErrorKind, Evidence, Fault, FaultId, FaultState, Locus, Outcome, Reason,
-    Role, TargetName, Timestamp,
+    Timestamp,
 };
 
 use crate::ask::Budget;
 use crate::case::{Case, WarmIds, centis, memory_ms, target_nats};
 use crate::docket::Docket;
-use crate::evidence::{fleet_coverage, fresh_ms, target_coverage};
+use crate::evidence::{fleet_coverage, fresh_ms};
 use crate::explain::explain;
 use crate::fleet::{Fleet, Observation};
 use crate::heat::{HOT_NATS, WARM_NATS};
 use crate::path::{Mark, PROBATION_LOOKS};
 use crate::silence::Silence;
-use crate::suspect::What;
+use crate::standing::standings;
 use crate::world::{World, ms};
 
 /// Least time between two sittings of the court, ms: bounds the work when everything fails.
@@ -152,39 +152,8 @@ impl Engine {
 
     /// What is to be said of every service, in the order of their names.
     pub fn standings(&self, now: Timestamp) -> Vec<Standing> {
-        let mut standings: Vec<Standing> = (0..self.world.targets.len() as u32)
-            .filter(|&t| {
-                let target = &self.world.targets[t as usize];
-                target.present && target.role == Role::Service
-            })
-            .map(|t| self.standing(t, now.millis().max(self.now)))
-            .collect();
-        standings.sort_by(|a, b| a.target.cmp(&b.target));
-        standings
-    }
-
-    fn standing(&self, target: u32, now: i64) -> Standing {
-        let coverage = target_coverage(&self.world, target, now);
-        let name: &TargetName = self.world.target_names.name(target);
-        let quorum = coverage.assigned.clamp(1, 2);
-        let mut state =
-            if coverage.domains < quorum { TargetState::Unknown } else { TargetState::Up };
-        for open in self.docket.opens() {
-            let global = matches!(open.what, What::Service(_));
-            let mine = open.what.target() == Some(target);
-            let affected = open.dependants.values().any(|&t| t == target);
-            if (mine || affected) && state != TargetState::Unknown {
-                let down = global && matches!(open.fault.state, FaultState::Down);
-                let worse = if down { TargetState::Down } else { TargetState::Degraded };
-                if state != TargetState::Down {
-                    state = worse;
-                }
-            }
-        }
-        if self.isolated.is_some() {
-            state = TargetState::Unknown;
-        }
-        Standing { target: name.clone(), state, coverage }
+        let now = now.millis().max(self.now);
+        standings(&self.world, self.docket.opens(), self.isolated.is_some(), now)
     }
 
     fn advance(&mut self, now: Timestamp) {

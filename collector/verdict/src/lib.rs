@@ -4,7 +4,7 @@
 //! `path` with `noise`, `latency` and `clock` (what is remembered), `heat` (what deserves a look),
 //! `case` and `suspect` (everything suspicious, laid out), `gain` and `explain` (the weighing),
 //! `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
-//! `evidence`, `confidence`, `silence`, `ask`.
+//! `evidence`, `confidence`, `standing`, `silence`, `ask`.
 //!
 //! Contract: the same calls give the same changes, byte for byte; memory is bounded by the fleet.
 //! Never: a clock, I/O, async, or any dependency but the model.
@@ -30,6 +30,7 @@ mod ready;
 mod recover;
 mod silence;
 mod speak;
+mod standing;
 mod suspect;
 mod world;
 

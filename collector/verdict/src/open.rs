@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parallax_model::{Confidence, ErrorKind, Fault, FaultState, Locus, Reason, Region, TargetName};
 
-use crate::case::{Case, Look};
+use crate::case::{Case, CasePath, Look};
 use crate::explain::Finding;
 use crate::ready::Witnesses;
 use crate::suspect::What;
@@ -14,6 +14,8 @@ use crate::world::World;
 const RECENT_INTERVALS: i64 = 7;
 /// Intervals without a pause after which a fault that paused no longer counts as flapping.
 const FLAPPING_INTERVALS: i64 = 10;
+/// Pauses of a fault that flaps: one pause and it is an outage that came back.
+const FLAPPING_PAUSES: u32 = 2;
 /// Shares of failing looks between which the state stays what it was.
 const DOWN_FROM: f64 = 0.9;
 const DOWN_UNTIL: f64 = 0.8;
@@ -30,6 +32,9 @@ pub(crate) struct Open {
     pub(crate) parts: BTreeSet<What>,
     /// Sets of targets that fail because of this one.
     pub(crate) dependants: BTreeMap<What, u32>,
+    /// Sets that other open faults account for: where both could be the reason, a look says nothing
+    /// of either.
+    pub(crate) elsewhere: BTreeSet<What>,
     pub(crate) slow: bool,
     pub(crate) rate: f64,
     pub(crate) margin: f64,
@@ -40,7 +45,9 @@ pub(crate) struct Open {
     pub(crate) easing: Option<i64>,
     /// Longest run of good looks after which it failed again, ms.
     pub(crate) pause: i64,
-    /// When it last failed again after such a run, ms.
+    /// How many such runs there were.
+    pub(crate) pauses: u32,
+    /// When it last failed again after one, ms.
     pub(crate) paused_at: i64,
     /// When something was last said of it, ms.
     pub(crate) said: i64,
@@ -63,15 +70,25 @@ impl Open {
         self.parts.iter().any(|part| part.covers(world, agent, target))
     }
 
-    /// Its looks, newest first.
+    /// Its looks, newest first, but those that another open fault may account for, if any are left.
     pub(crate) fn looks<'a>(
         &'a self,
         world: &'a World,
         case: &'a Case,
     ) -> impl Iterator<Item = &'a Look> {
-        let mine: Vec<bool> =
-            case.paths.iter().map(|p| self.covers(world, p.agent, p.target)).collect();
+        let covered = |p: &CasePath| self.covers(world, p.agent, p.target);
+        let elsewhere =
+            |p: &CasePath| self.elsewhere.iter().any(|set| set.covers(world, p.agent, p.target));
+        let mut mine: Vec<bool> = case.paths.iter().map(|p| covered(p) && !elsewhere(p)).collect();
+        if !mine.contains(&true) {
+            mine = case.paths.iter().map(covered).collect();
+        }
         case.looks.iter().filter(move |l| mine[l.path as usize])
+    }
+
+    /// Its sets and those of its dependants.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = What> {
+        self.parts.iter().chain(self.dependants.keys()).copied()
     }
 
     /// True if the look was bad in this fault's own way.
@@ -116,7 +133,9 @@ impl Open {
         let (mut bad, mut all) = (0_u32, 0_u32);
         let newest = self.looks(world, case).find(|l| self.is_bad(l)).map(|l| l.at);
         let Some(newest) = newest else { return };
-        let from = (newest - RECENT_INTERVALS * interval).max(self.onset_ms());
+        // since it last failed again, if it did: the pause before says nothing of how bad it is now
+        let since = self.onset_ms().max(self.paused_at);
+        let from = (newest - RECENT_INTERVALS * interval).max(since);
         for look in self.looks(world, case).filter(|l| l.at <= newest && l.at >= from) {
             all += 1;
             bad += u32::from(self.is_bad(look));
@@ -124,7 +143,7 @@ impl Open {
         self.last_bad = self.last_bad.max(newest);
         let share = f64::from(bad) / f64::from(all.max(1));
         self.fault.evidence.failure_rate = share;
-        let flaps = self.pause > 0
+        let flaps = self.pauses >= FLAPPING_PAUSES
             && newest - self.paused_at < FLAPPING_INTERVALS * interval + 3 * self.pause;
         let was_down = matches!(self.fault.state, FaultState::Down);
         let down =

@@ -7,7 +7,7 @@ use crate::open::Open;
 use crate::world::World;
 
 /// Nats by which "over" must beat "goes on".
-const OVER_NATS: f64 = 8.0;
+pub(crate) const OVER_NATS: f64 = 8.0;
 /// Nats from which a run of good looks counts as a pause, should it fail again.
 const PAUSE_NATS: f64 = 7.0;
 /// Most nats one good look is worth: even a dead service answers now and then.
@@ -28,14 +28,16 @@ const HOLD_INTERVALS_MAX: f64 = 24.0;
 /// Follows the end of a fault; the instant it ended, once that is certain.
 pub(crate) fn ended(world: &World, case: &Case, open: &mut Open) -> Option<i64> {
     let interval = open.interval_ms(world);
-    let Some((nats, from, domains)) = good_run(world, case, open) else {
+    let Some((nats, mut from, domains)) = good_run(world, case, open) else {
         note_pause(open, interval, case.now);
         return None;
     };
     if nats < PAUSE_NATS {
         note_pause(open, interval, case.now);
     } else {
-        open.easing = Some(open.easing.map_or(from, |e| e.min(from)));
+        // a run may be longer than what is remembered of it
+        from = open.easing.map_or(from, |e| e.min(from));
+        open.easing = Some(from);
     }
     let hold = hold_ms(open, interval);
     let witnesses = failing_domains(world, open).min(2);
@@ -71,6 +73,8 @@ fn note_pause(open: &mut Open, interval: i64, now: i64) {
     if let Some(from) = open.easing.take() {
         let pause = open.last_bad.min(now) - from;
         if pause >= interval / 2 {
+            // the same run, resumed after a look or two, is no other pause
+            open.pauses += u32::from(from > open.paused_at);
             open.pause = open.pause.max(pause);
             open.paused_at = open.last_bad;
         }

@@ -43,6 +43,7 @@ pub(crate) fn draft(world: &World, case: &Case, finding: &Finding) -> Open {
         what,
         parts: BTreeSet::from([what]),
         dependants: BTreeMap::new(),
+        elsewhere: BTreeSet::new(),
         slow: finding.stretch.slow,
         rate: finding.stretch.rate,
         margin: finding.margin,
@@ -50,6 +51,7 @@ pub(crate) fn draft(world: &World, case: &Case, finding: &Finding) -> Open {
         last_bad: case.looks[finding.stretch.last as usize].at,
         easing: None,
         pause: 0,
+        pauses: 0,
         paused_at: i64::MIN,
         said: i64::MIN,
         told: None,
@@ -100,22 +102,28 @@ pub(crate) fn retell(world: &World, case: &Case, open: &mut Open) -> Option<Faul
     None
 }
 
-/// The last word. `settle`: its looks are no evidence any more.
+/// The last word. `settle`: its looks are no evidence any more, those of its dependants until then.
 pub(crate) fn close(
     world: &mut World,
     case: &Case,
     mut open: Open,
     end_ms: i64,
-    settle: bool,
+    settle: Option<i64>,
     out: &mut Vec<Change>,
 ) {
     open.fault.ended = Some(Timestamp::from_millis(end_ms));
     open.fault.updated = Timestamp::from_millis(case.now);
-    if settle {
-        let parts = || open.parts.iter().chain(open.dependants.keys());
-        let mine = |p: &CasePath| parts().any(|part| part.covers(world, p.agent, p.target));
-        let mine: Vec<bool> = case.paths.iter().map(mine).collect();
-        let bad = case.looks.iter().filter(|l| l.mark.is_bad() && mine[l.path as usize]);
+    if let Some(until) = settle {
+        let mine = |p: &CasePath| open.covers(world, p.agent, p.target);
+        let dependant =
+            |p: &CasePath| open.dependants.keys().any(|set| set.covers(world, p.agent, p.target));
+        let upto = |p: &CasePath| match (mine(p), dependant(p)) {
+            (true, _) => i64::MAX,
+            (false, true) => until,
+            (false, false) => i64::MIN,
+        };
+        let upto: Vec<i64> = case.paths.iter().map(upto).collect();
+        let bad = case.looks.iter().filter(|l| l.mark.is_bad() && l.at < upto[l.path as usize]);
         let settled: Vec<(u32, u32)> =
             bad.map(|l| (case.paths[l.path as usize].id, l.raw)).collect();
         for (path, raw) in settled {

@@ -191,9 +191,10 @@ pub enum TargetState {
     Up,
     /// An open fault says degraded, or says that only a part of the world cannot use it.
     Degraded,
-    /// An open global fault says down.
+    /// Open faults say down for all who look.
     Down,
-    /// Too few domains bear witness: never a guess.
+    /// Too few domains bear witness, or none of them sees it and no fault explains that yet: never a
+    /// guess.
     Unknown,
 }
 

@@ -98,15 +98,19 @@ fn quiet(services: &[(TargetName, TargetState, Coverage)]) -> Headline {
         };
         return Headline { text, tone: Tone::Fine };
     }
-    let unsure: Vec<&TargetName> =
-        services.iter().filter(|s| s.1 != TargetState::Up).map(|s| &s.0).collect();
-    let unsure = say::list(&unsure, NAMED_MAX);
-    let text = match up {
-        0 => format!("Too few places bear witness to speak of {unsure}"),
-        up => format!(
-            "{up} of {} services are fine; too few places bear witness to speak of {unsure}",
-            services.len()
-        ),
+    let unsure: Vec<_> = services.iter().filter(|s| s.1 != TargetState::Up).collect();
+    let names: Vec<&TargetName> = unsure.iter().map(|s| &s.0).collect();
+    let names = say::list(&names, NAMED_MAX);
+    // seen by enough, and by nobody well: no verdict yet where the fault is
+    let failing = unsure.iter().all(|s| s.2.domains >= s.2.assigned.clamp(1, 2));
+    let fine = format!("{up} of {} services are fine", services.len());
+    let text = match (up, failing) {
+        (0, true) => format!("No look at {names} succeeds; where the fault is, is not clear yet"),
+        (_, true) => {
+            format!("{fine}; no look at {names} succeeds, and it is not clear yet why")
+        }
+        (0, false) => format!("Too few places bear witness to speak of {names}"),
+        (_, false) => format!("{fine}; too few places bear witness to speak of {names}"),
     };
     Headline { text, tone: Tone::Unknown }
 }

@@ -262,6 +262,11 @@ fn the_headline_says_the_worst_first() {
             Tone::Unknown
         )
     );
+    let unclear = (shop(), TargetState::Unknown, seen);
+    assert_eq!(
+        say(&[], std::slice::from_ref(&unclear)),
+        ("No look at shop succeeds; where the fault is, is not clear yet".into(), Tone::Unknown)
+    );
     let region = fault(Locus::Region { region: name("eu-west") }, Evidence::default());
     let service = fault(Locus::Service { target: shop() }, Evidence::default());
     let agent = fault(Locus::Agent { agent: name("eu-west-1") }, Evidence::default());

@@ -24,8 +24,8 @@ impl Docket {
             match ended(world, case, &mut self.opens[at]) {
                 Some(end) => {
                     let open = self.opens.remove(at);
-                    self.let_dependants_recover(world, case, &open);
-                    close(world, case, open, end, true, out);
+                    let until = self.let_dependants_recover(world, case, &open, end);
+                    close(world, case, open, end, Some(until), out);
                     closed = true;
                 }
                 None => at += 1,
@@ -34,10 +34,12 @@ impl Docket {
         closed
     }
 
-    fn let_dependants_recover(&mut self, world: &World, case: &Case, open: &Open) {
-        let until = case.now + AFTERMATH_INTERVALS * open.interval_ms(world);
+    /// Answers until when they may take to recover.
+    fn let_dependants_recover(&mut self, world: &World, case: &Case, open: &Open, end: i64) -> i64 {
+        let until = end + AFTERMATH_INTERVALS * open.interval_ms(world);
         self.aftermath.extend(open.dependants.values().map(|&t| (t, until)));
         self.past.insert(open.what, case.now);
+        until
     }
 
     /// What an open fault or a hiccup accounts for is no sample of how a path usually is.
@@ -69,13 +71,27 @@ impl Docket {
             world.paths[id as usize].covered = false;
         }
         for open in &self.opens {
-            for part in open.parts.iter().chain(open.dependants.keys()) {
-                let ids = paths_of(world, *part);
+            for part in open.sets() {
+                let ids = paths_of(world, part);
                 for &id in &ids {
                     world.paths[id as usize].covered = true;
                 }
                 self.covered.extend(ids);
             }
+        }
+        self.part_from_one_another(world);
+    }
+
+    /// What one open fault accounts for is no evidence about another, unless it lies wholly within.
+    fn part_from_one_another(&mut self, world: &World) {
+        for at in 0..self.opens.len() {
+            let mine = &self.opens[at];
+            let others = self.opens.iter().enumerate().filter(|(other, _)| *other != at);
+            let elsewhere = others
+                .flat_map(|(_, open)| open.sets())
+                .filter(|&set| !mine.parts.iter().all(|part| part.is_within(world, set)))
+                .collect();
+            self.opens[at].elsewhere = elsewhere;
         }
     }
 

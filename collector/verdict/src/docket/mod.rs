@@ -11,6 +11,7 @@ use crate::case::{Case, Known, corrected_ms};
 use crate::explain::Finding;
 use crate::open::{Open, interval_ms, timeout_ms};
 use crate::ready::{Witnesses, is_ready, places};
+use crate::recover::OVER_NATS;
 use crate::speak::{close, draft, first_word, told_as};
 use crate::suspect::What;
 use crate::world::World;
@@ -79,8 +80,8 @@ impl Docket {
             known.open.extend(&open.parts);
             known.open.insert(open.what);
             known.open.extend(open.dependants.keys());
-            for part in open.parts.iter().chain(open.dependants.keys()) {
-                match *part {
+            for part in open.sets() {
+                match part {
                     What::Region(r) => known.agents.extend(&world.groups.regions[&r]),
                     What::Provider(p) => known.agents.extend(&world.groups.providers[&p]),
                     What::Domain(d) => known.agents.extend(&world.groups.domains[&d]),
@@ -95,7 +96,7 @@ impl Docket {
             if let Some(t) = open.what.target() {
                 let needing = (0..world.targets.len() as u32)
                     .filter(|&u| world.targets[u as usize].needs.contains(&t));
-                known.dependants.extend(needing);
+                known.dependants.extend(needing.flat_map(|u| likewise(open, u)));
             }
         }
         known
@@ -115,7 +116,7 @@ impl Docket {
         let mut news = self.refresh(world, case, findings);
         self.absorb_dependants(world, case, &mut news);
         self.join_regions(world, case, &mut news, out);
-        let told = self.tell(world, case, &news, out);
+        let told = self.tell(world, case, &news, findings, out);
         self.waits.retain(|what, _| news.iter().any(|f| f.what == *what));
         let over = self.close_ended(world, case, out);
         self.note_explained(world, case, findings);
@@ -258,7 +259,7 @@ impl Docket {
         for &other in all.iter().skip(1).rev() {
             if other != first {
                 let gone = self.opens.remove(other);
-                close(world, case, gone, case.now, false, out);
+                close(world, case, gone, case.now, None, out);
             }
         }
         self.widened = true;
@@ -270,6 +271,7 @@ impl Docket {
         world: &mut World,
         case: &Case,
         news: &[Finding],
+        findings: &[Finding],
         out: &mut Vec<Change>,
     ) -> bool {
         let mut ready: Vec<(&Finding, Witnesses)> = news
@@ -293,7 +295,7 @@ impl Docket {
                 continue;
             }
             let moved = self.moved(world, case, finding);
-            if moved.is_none() && self.is_part_of_open(world, finding.what) {
+            if moved.is_none() && self.is_part_of_open(world, finding.what, findings) {
                 continue;
             }
             told = true;
@@ -311,9 +313,14 @@ impl Docket {
         told
     }
 
-    /// True if an open fault accounts for every path of `what`.
-    fn is_part_of_open(&self, world: &World, what: What) -> bool {
-        self.opens.iter().flat_map(|o| &o.parts).any(|&part| what.is_within(world, part))
+    /// True if an open fault that goes on accounts for every path of `what`.
+    fn is_part_of_open(&self, world: &World, what: What, findings: &[Finding]) -> bool {
+        let goes_on = |part: What| {
+            let mut its = findings.iter().filter(|f| f.what == part);
+            its.any(|f| f.stretch.after > -OVER_NATS)
+        };
+        let mut parts = self.opens.iter().flat_map(|o| &o.parts);
+        parts.any(|&part| what.is_within(world, part) && goes_on(part))
     }
 
     /// Closes the faults that turned out to be parts of the one just told.
@@ -325,7 +332,7 @@ impl Docket {
                 && open.parts.iter().all(|&p| p != whole && p.is_within(world, whole));
             if inside {
                 let gone = self.opens.remove(at);
-                close(world, case, gone, case.now, false, out);
+                close(world, case, gone, case.now, None, out);
             } else {
                 at += 1;
             }
@@ -389,10 +396,9 @@ impl Docket {
     fn push(&mut self, world: &World, case: &Case, mut open: Open, out: &mut Vec<Change>) {
         open.fault.id = self.next_id();
         if let Some(over) = self.past.remove(&open.what) {
-            (open.pause, open.paused_at) = (
-                open.onset_ms() - over.min(open.onset_ms()) + 2 * open.interval_ms(world),
-                open.onset_ms(),
-            );
+            // it must stay away for longer than it did: the next time it is the same fault
+            let away = open.onset_ms() - over.min(open.onset_ms());
+            open.pause = away + 2 * open.interval_ms(world);
         }
         out.push(Change::Opened(Box::new(first_word(world, case, &mut open))));
         self.opens.push(open);
@@ -414,6 +420,21 @@ fn is_due_to(world: &World, what: What, open: &Open) -> bool {
                 (What::ServiceDomain(_, d), What::ServiceDomain(_, e)) => d == e,
                 _ => false,
             }
+    })
+}
+
+/// The sets in which a dependant fails if it fails as what it needs does.
+fn likewise(open: &Open, dependant: u32) -> impl Iterator<Item = What> {
+    open.parts.iter().map(move |part| match *part {
+        What::ServiceRegion(_, r) => What::ServiceRegion(dependant, r),
+        What::ServiceProvider(_, p) => What::ServiceProvider(dependant, p),
+        What::ServiceDomain(_, d) => What::ServiceDomain(dependant, d),
+        What::Path(_, a) => What::Path(dependant, a),
+        What::Service(_)
+        | What::Region(_)
+        | What::Provider(_)
+        | What::Agent(_)
+        | What::Domain(_) => What::Service(dependant),
     })
 }
 

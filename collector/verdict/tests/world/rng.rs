@@ -1,4 +1,4 @@
-//! Seeded randomness: SplitMix64.
+//! Seeded randomness: `SplitMix64`.
 
 pub struct Rng(u64);
 

@@ -1,0 +1,124 @@
+//! Plays a story and says what differs.
+
+use std::collections::BTreeSet;
+
+use parallax_model::fault::Standing;
+use parallax_model::{Change, FaultId, Timestamp};
+use parallax_verdict::Engine;
+
+use super::law::Heard;
+use super::{START_MS, Say, Story};
+
+/// What was said of one fault in the end.
+#[derive(Debug)]
+struct Said {
+    locus: String,
+    state: String,
+    opened: f64,
+    closed: Option<f64>,
+    affected: BTreeSet<String>,
+    regions: Vec<String>,
+    reason: Option<String>,
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    (at.millis() - START_MS) as f64 / 1000.0
+}
+
+impl Story {
+    /// What the story's end differs in.
+    pub fn check(&self, seed: u64) -> Result<(), String> {
+        let said = self.run(seed)?;
+        let extra: Vec<&Said> = said
+            .iter()
+            .filter(|s| !self.may_say.contains(&s.locus))
+            .filter(|s| !self.say.iter().any(|w| w.locus == s.locus))
+            .collect();
+        if !extra.is_empty() {
+            return Err(format!("said falsely {extra:#?}"));
+        }
+        let loci: BTreeSet<&str> = self.say.iter().map(|s| s.locus.as_str()).collect();
+        for locus in loci {
+            let wanted: Vec<&Say> = self.say.iter().filter(|w| w.locus == locus).collect();
+            let got: Vec<&Said> = said.iter().filter(|s| s.locus == locus).collect();
+            if wanted.len() != got.len() || !wanted.iter().zip(&got).all(|(w, g)| w.is_met_by(g)) {
+                return Err(format!("of {locus} said {got:#?} among {said:#?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, seed: u64) -> Result<Vec<Said>, String> {
+        let fleet = self.fleet();
+        let mut engine = Engine::new(fleet.clone(), FaultId(1));
+        let (mut out, mut all) = (Vec::new(), Vec::new());
+        let mut heard = Heard::default();
+        let mut clock = START_MS;
+        for look in self.looks(&fleet, seed) {
+            while clock + 1000 <= look.received.millis() {
+                clock += 1000;
+                let now = Timestamp::from_millis(clock);
+                engine.tick(now, &mut out);
+                let standings = engine.standings(now);
+                let at = seconds(now);
+                heard.check(&fleet, &standings, clock).map_err(|why| format!("at {at}: {why}"))?;
+                self.check_standings(at, &standings)?;
+            }
+            heard.hear(&look);
+            engine.observe(&look, &mut out);
+            all.append(&mut out);
+        }
+        Ok(said(&all))
+    }
+
+    fn check_standings(&self, at: f64, standings: &[Standing]) -> Result<(), String> {
+        for want in self.standing.iter().filter(|s| s.from <= at && at <= s.to) {
+            let got = standings.iter().find(|s| s.target.as_str() == want.target).unwrap();
+            if got.state.as_str() != want.state {
+                return Err(format!("at {at}: {got:?}, wanted {}", want.state));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Say {
+    fn is_met_by(&self, got: &Said) -> bool {
+        within(self.opened, got.opened)
+            && got.state == self.state
+            && got.affected == self.affected.iter().cloned().collect()
+            && got.regions == self.regions
+            && got.reason == self.reason
+            && match (self.closed, got.closed) {
+                (Some(span), Some(at)) => within(span, at),
+                (want, got) => want.is_none() && got.is_none(),
+            }
+    }
+}
+
+fn within([from, to]: [f64; 2], at: f64) -> bool {
+    from <= at && at <= to
+}
+
+fn said(changes: &[Change]) -> Vec<Said> {
+    let mut said: Vec<(FaultId, Said)> = Vec::new();
+    for change in changes {
+        let (Change::Opened(f) | Change::Updated(f) | Change::Closed(f)) = change else { continue };
+        let before = said.iter().position(|(id, _)| *id == f.id);
+        assert_eq!(before.is_none(), matches!(change, Change::Opened(_)), "{change:?}");
+        let old = before.map(|i| said.remove(i).1);
+        let now = Said {
+            locus: f.locus.to_string(),
+            state: f.state.as_str().to_owned(),
+            opened: seconds(f.opened),
+            closed: f.ended.map(|_| seconds(f.updated)),
+            affected: f.affected_targets.iter().map(ToString::to_string).collect(),
+            regions: f.regions.iter().map(ToString::to_string).collect(),
+            reason: f.reason.map(|r| r.as_str().to_owned()),
+        };
+        assert!(old.is_none_or(|o| o.closed.is_none()), "a closed fault was told of again");
+        said.push((f.id, now));
+    }
+    said.sort_by_key(|(id, _)| *id);
+    said.into_iter().map(|(_, s)| s).collect()
+}
