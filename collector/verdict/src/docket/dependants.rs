@@ -1,0 +1,87 @@
+//! Targets that fail because one they need does: listed under that one's fault, not told again.
+
+use crate::case::{Case, corrected_ms};
+use crate::docket::Docket;
+use crate::explain::Finding;
+use crate::open::Open;
+use crate::ready::Witnesses;
+use crate::suspect::What;
+use crate::world::World;
+
+/// A dependant is listed from this margin on: its dependency's fault makes it likely.
+const DEPENDANT_MARGIN: f64 = 5.0;
+
+impl Docket {
+    /// Findings about targets that need one at fault are part of that fault.
+    pub(super) fn absorb_dependants(
+        &mut self,
+        world: &World,
+        case: &Case,
+        news: &mut Vec<Finding>,
+    ) {
+        news.retain(|finding| {
+            if finding.margin < DEPENDANT_MARGIN {
+                return true;
+            }
+            let Some(open) = self.opens.iter_mut().find(|o| is_due_to(world, finding.what, o))
+            else {
+                return true;
+            };
+            let w = Witnesses::of(world, case, finding);
+            if matches!(finding.what, What::Service(_)) && w.domains.len() < 2 {
+                return true;
+            }
+            if let Some(t) = finding.what.target() {
+                self.widened |= open.dependants.insert(finding.what, t).is_none();
+            }
+            false
+        });
+    }
+}
+
+/// True if what the finding says of a target is due to `open`: a fault of something it needs,
+/// seen from the same places.
+pub(super) fn is_due_to(world: &World, what: What, open: &Open) -> bool {
+    let Some(t) = what.target() else { return false };
+    let needs = &world.targets[t as usize].needs;
+    open.parts.iter().any(|&part| {
+        part.target().is_some_and(|d| needs.contains(&d))
+            && match (part, what) {
+                (_, What::Path(..)) => false,
+                (What::Service(_), _) => true,
+                (What::ServiceRegion(_, r), What::ServiceRegion(_, s)) => r == s,
+                (What::ServiceProvider(_, p), What::ServiceProvider(_, q)) => p == q,
+                (What::ServiceDomain(_, d), What::ServiceDomain(_, e)) => d == e,
+                _ => false,
+            }
+    })
+}
+
+/// The sets in which a dependant fails if it fails as what it needs does.
+pub(super) fn likewise(open: &Open, dependant: u32) -> impl Iterator<Item = What> {
+    open.parts.iter().map(move |part| match *part {
+        What::ServiceRegion(_, r) => What::ServiceRegion(dependant, r),
+        What::ServiceProvider(_, p) => What::ServiceProvider(dependant, p),
+        What::ServiceDomain(_, d) => What::ServiceDomain(dependant, d),
+        What::Path(_, a) => What::Path(dependant, a),
+        What::Service(_)
+        | What::Region(_)
+        | What::Provider(_)
+        | What::Agent(_)
+        | What::Domain(_) => What::Service(dependant),
+    })
+}
+
+/// True if most looks at a target failed since then, or nobody has looked yet.
+pub(super) fn fails_too(world: &World, target: u32, since: i64, now: i64) -> bool {
+    let (mut bad, mut good) = (0, 0);
+    for &id in &world.targets[target as usize].paths {
+        let path = &world.paths[id as usize];
+        let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
+        let fresh = path.seen().rev().take_while(|s| corrected_ms(now, offset_ms, s.at) >= since);
+        for seen in fresh {
+            *(if seen.mark.is_fail() { &mut bad } else { &mut good }) += 1;
+        }
+    }
+    bad >= good
+}
