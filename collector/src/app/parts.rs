@@ -12,7 +12,7 @@ use super::now;
 use crate::fleet::Fleet;
 use crate::ingest::Ingest;
 use crate::store::writer::{Health as StoreHealth, Writer};
-use crate::view::{Edge, Health};
+use crate::view::{Edge, Health, Traffic};
 use crate::{api, export, page};
 
 /// A part at work; dropping it ends it at once.
@@ -55,8 +55,20 @@ pub(super) fn hear(
     writer: Writer,
     listener: TcpListener,
 ) -> Task {
+    let waiting = writer.waiting();
     let ingest = Ingest::new(Arc::clone(fleet), writer, now, edge.closing.clone());
     let health = Arc::clone(&edge.health);
+    let counters = ingest.counters();
+    health.metered_by(move || Traffic {
+        streams: counters.streams.get(),
+        streams_refused: counters.refused.get(),
+        messages_invalid: counters.invalid.get(),
+        batches: counters.batches.get(),
+        batches_refused: counters.batches_refused.get(),
+        acked: counters.acked.get(),
+        from_the_future: counters.from_the_future.get(),
+        waiting: waiting(),
+    });
     ends.start(async move {
         if let Err(why) = ingest.serve(listener).await {
             tracing::error!(%why, "agents are not heard any more");

@@ -28,6 +28,8 @@ pub struct Counters {
     pub invalid: Counter,
     /// Batches that came in.
     pub batches: Counter,
+    /// Batches that were refused: too many holes, or too large.
+    pub batches_refused: Counter,
     /// Numbers acked.
     pub acked: Counter,
     /// Results that claim to be from the future.

@@ -203,6 +203,7 @@ impl Session {
             let closed = || Status::unavailable("the collector stops; come back later");
             let kept = committed.kept.ok_or_else(closed)?;
             if kept.refused {
+                self.ingest.counters.batches_refused.add(1);
                 return Err(Status::resource_exhausted(
                     "this epoch has too many holes, or a batch is too large: nothing of it is stored",
                 ));

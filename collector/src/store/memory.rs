@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, Timestamp};
+use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, TargetName, Timestamp};
 
+use super::tally::{PathTally, Tallies, Tally};
 use super::{Arrival, Counts, FaultQuery, Kept, ReadStore, StoreError, WriteStore, part, spans};
 
 #[derive(Debug, Default)]
@@ -14,6 +15,7 @@ struct State {
     held: HashMap<(AgentName, Epoch), IntervalSet>,
     faults: BTreeMap<FaultId, Fault>,
     counts: Counts,
+    tallies: BTreeMap<(AgentName, TargetName), Tally>,
 }
 
 /// Both sides of the store; clones share what is kept.
@@ -43,8 +45,14 @@ impl State {
         let key = (arrival.agent.clone(), arrival.batch.epoch);
         let kept = spans::take(self.held.entry(key).or_default(), arrival.batch.span);
         self.counts.count(&arrival.batch, &kept);
-        let parts = kept.fresh.iter().filter_map(|&span| part(&arrival.batch, span));
-        self.journal.extend(parts.map(|batch| Arrival { batch, ..arrival.clone() }));
+        let mut tallies = Tallies::default();
+        for batch in kept.fresh.iter().filter_map(|&span| part(&arrival.batch, span)) {
+            tallies.count(arrival, batch.results());
+            self.journal.push(Arrival { batch, ..arrival.clone() });
+        }
+        for (path, tally) in tallies.into_iter() {
+            self.tallies.entry(path).or_default().add(&tally);
+        }
         kept
     }
 }
@@ -72,6 +80,18 @@ impl ReadStore for Memory {
 
     fn counts(&self) -> Result<Counts, StoreError> {
         Ok(self.state().counts)
+    }
+
+    fn tallies(&self, only: Option<&TargetName>) -> Result<Vec<PathTally>, StoreError> {
+        let state = self.state();
+        let wanted =
+            state.tallies.iter().filter(|((_, target), _)| only.is_none_or(|o| o == target));
+        let tally = |(path, tally): (&(AgentName, TargetName), &Tally)| PathTally {
+            agent: path.0.clone(),
+            target: path.1.clone(),
+            tally: *tally,
+        };
+        Ok(wanted.map(tally).collect())
     }
 
     fn batches_since(

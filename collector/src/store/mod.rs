@@ -1,8 +1,9 @@
 //! What is kept, and what can be asked of it.
 //!
 //! Contract: domain types only. [`WriteStore::append`] is one durable transaction: the journal's
-//! rows and the interval sets that say what is stored change together or not at all, so a record
-//! `(agent, epoch, seq)` is stored exactly once however often it arrives. Every implementation
+//! rows, the interval sets that say what is stored, and the counts derived from it change together or
+//! not at all, so a record `(agent, epoch, seq)` is stored and counted exactly once however often it
+//! arrives. Every implementation
 //! passes the same suite (`suite.rs`).
 //! Never: a decision, a clock, an ack (those who append send it, after the commit).
 
@@ -12,11 +13,16 @@ mod spans;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod suite;
+mod tally;
 pub mod writer;
 
 use std::ops::ControlFlow;
 
-use parallax_model::{AgentName, Batch, Body, Epoch, Fault, FaultId, IntervalSet, Span, Timestamp};
+use parallax_model::{
+    AgentName, Batch, Body, Epoch, Fault, FaultId, IntervalSet, Span, TargetName, Timestamp,
+};
+
+pub use tally::{BOUNDS, PathTally, TALLIED_TARGETS_MAX, Tally};
 
 /// Most spans in what is held of one epoch. An agent that sends live results before its backlog makes
 /// one hole for each time it comes back; thousands are made by nothing but malice.
@@ -110,6 +116,9 @@ pub trait ReadStore: Send + Sync {
 
     /// What was ever stored.
     fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// What was ever counted of each path, or of the paths to one target, by agent and target.
+    fn tallies(&self, only: Option<&TargetName>) -> Result<Vec<PathTally>, StoreError>;
 
     /// Visits what was stored and received at `received` or later, in the order it was stored, until
     /// the visitor breaks.

@@ -10,7 +10,7 @@ use parallax_model::{
     Timestamp,
 };
 
-use super::{Arrival, Counts, FaultQuery, HELD_SPANS_MAX, ReadStore, WriteStore, part};
+use super::{Arrival, Counts, FaultQuery, HELD_SPANS_MAX, ReadStore, Tally, WriteStore, part};
 
 pub(crate) fn span(first: u64, last: u64) -> Span {
     Span::new(first, last).unwrap()
@@ -122,6 +122,37 @@ fn of_an_overlap_only_the_new_is_stored((mut write, read): Pair) {
     assert_eq!(parts[1].results()[0].started, Timestamp::from_millis(5_000));
 }
 
+fn each_path_is_counted_once((mut write, read): Pair) {
+    let mut batch = results(1, 1, 4);
+    let Body::Results(looks) = &mut batch.body else { panic!("results") };
+    looks[0].latency = Duration::from_millis(5);
+    looks[1].latency = Duration::from_micros(5001);
+    looks[2].outcome = Outcome::Fail(ErrorKind::Internal);
+    looks[3].latency = Duration::from_mins(1);
+    let mut asked = results(1, 5, 6);
+    let Body::Results(looks) = &mut asked.body else { panic!("results") };
+    looks[0].target = TargetName::new("mail").unwrap();
+    looks[1].asked = true;
+    write.append(&[arrival("a", 10, batch.clone()), arrival("a", 11, batch)]).unwrap();
+    write.append(&[arrival("a", 12, asked), arrival("b", 13, results(1, 1, 2))]).unwrap();
+    write.append(&[arrival("a", 14, results(1, 6, 8))]).unwrap();
+    let tally = |looks, ok, took_us, first, second| {
+        let mut tally = Tally { looks, ok, took_us, ..Tally::default() };
+        (tally.within[0], tally.within[1]) = (first, second);
+        tally
+    };
+    let tallies = |only: Option<&TargetName>| -> Vec<(String, String, Tally)> {
+        let all = read.tallies(only).unwrap().into_iter();
+        all.map(|t| (t.agent.to_string(), t.target.to_string(), t.tally)).collect()
+    };
+    let row = |agent: &str, target: &str, tally| (agent.to_owned(), target.to_owned(), tally);
+    // 1 fails in 5 ms, 2 is fine, 3 is ours, 4 takes a minute; 6 was asked for, and comes again
+    let shop = tally(5, 3, 5_000 + 5_001 + 60_000_000 + 7 + 8, 3, 1);
+    let (a, b) = (row("a", "shop", shop), row("b", "shop", tally(2, 1, 1 + 2, 2, 0)));
+    assert_eq!(tallies(None), [row("a", "mail", tally(1, 0, 5, 1, 0)), a.clone(), b.clone()]);
+    assert_eq!(tallies(Some(&TargetName::new("shop").unwrap())), [a, b]);
+}
+
 fn the_journal_begins_where_it_is_asked_to_and_ends_when_told((mut write, read): Pair) {
     for n in 1..=4 {
         write.append(&[arrival("a", 10 * n, results(1, n as u64, n as u64))]).unwrap();
@@ -184,7 +215,7 @@ macro_rules! suite {
         mod $store {
             use super::*;
             suite!(@ $make, what_is_appended_comes_back_as_it_was, repeats_are_counted_and_not_stored,
-                of_an_overlap_only_the_new_is_stored,
+                of_an_overlap_only_the_new_is_stored, each_path_is_counted_once,
                 the_journal_begins_where_it_is_asked_to_and_ends_when_told,
                 holes_without_end_are_refused, the_largest_numbers_are_kept,
                 faults_are_kept_whole_and_listed_newest_first);

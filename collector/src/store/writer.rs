@@ -65,6 +65,12 @@ impl Writer {
         self.faults.put(fault);
     }
 
+    /// Tells how many arrivals wait to be committed. Does not keep the writer at work.
+    pub fn waiting(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let jobs = self.jobs.downgrade();
+        move || jobs.upgrade().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
+    }
+
     /// How the store fares.
     pub fn health(&self) -> Health {
         self.health.clone()

@@ -1,10 +1,41 @@
 //! What the process says of itself: is it ready, and what went wrong.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use parallax_model::Timestamp;
+
+/// What passed between agents and the store since the start, and what waits now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Streams of agents that were taken.
+    pub streams: u64,
+    /// Streams that were refused: no hello, a stranger, a version that is not spoken.
+    pub streams_refused: u64,
+    /// Messages that break the contract.
+    pub messages_invalid: u64,
+    /// Batches that came in, repeats too.
+    pub batches: u64,
+    /// Batches that were refused: too many holes, or too large.
+    pub batches_refused: u64,
+    /// Numbers acked: results and declared gaps.
+    pub acked: u64,
+    /// Results that claim to be from the future.
+    pub from_the_future: u64,
+    /// Batches that wait to be stored.
+    pub waiting: usize,
+}
+
+/// Asks whoever counts.
+struct Meter(Box<dyn Fn() -> Traffic + Send + Sync>);
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)().fmt(f)
+    }
+}
 
 /// Readiness and the process's own counts, shared between the parts that know and the edges that
 /// tell.
@@ -16,6 +47,7 @@ pub struct Health {
     reload: Mutex<Option<Reload>>,
     store_errors: AtomicU64,
     listeners: AtomicU64,
+    meter: OnceLock<Meter>,
 }
 
 /// The last attempt to load the configuration.
@@ -37,6 +69,7 @@ impl Health {
             reload: Mutex::new(None),
             store_errors: AtomicU64::new(0),
             listeners: AtomicU64::new(0),
+            meter: OnceLock::new(),
         }
     }
 
@@ -79,6 +112,16 @@ impl Health {
     /// When the process started.
     pub const fn started(&self) -> Timestamp {
         self.started
+    }
+
+    /// From now on [`Health::traffic`] asks `meter`; only the first one counts.
+    pub fn metered_by(&self, meter: impl Fn() -> Traffic + Send + Sync + 'static) {
+        self.meter.get_or_init(|| Meter(Box::new(meter)));
+    }
+
+    /// What passes between agents and the store; none before agents are heard.
+    pub fn traffic(&self) -> Option<Traffic> {
+        self.meter.get().map(|meter| (meter.0)())
     }
 
     /// Counts a listener in, unless there are `max` already. Who was counted in calls

@@ -1,10 +1,11 @@
-//! A store of nothing but faults, for the tests of the edges.
+//! A store of faults and a few made-up counts, for the tests of the edges.
 
 use std::ops::ControlFlow;
 
-use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, Timestamp};
+use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, TargetName, Timestamp};
 
-use crate::store::{Arrival, Counts, FaultQuery, ReadStore, StoreError};
+use super::made_up::name;
+use crate::store::{Arrival, Counts, FaultQuery, PathTally, ReadStore, StoreError, Tally};
 
 /// Faults, in any order.
 #[derive(Debug, Default)]
@@ -36,6 +37,22 @@ impl ReadStore for Faults {
 
     fn counts(&self) -> Result<Counts, StoreError> {
         Ok(Counts { results: 800, gaps: 3, batches: 200, duplicates: 1 })
+    }
+
+    fn tallies(&self, only: Option<&TargetName>) -> Result<Vec<PathTally>, StoreError> {
+        let of = |target: &str, ok| PathTally {
+            agent: name("eu-west-1"),
+            target: name(target),
+            tally: Tally {
+                looks: 40,
+                ok,
+                took_us: 1_234_567,
+                within: [0, 10, 20, 0, 9, 0, 0, 0, 0, 0, 0],
+            },
+        };
+        let mut all = vec![of("mail", 40), of("shop", 25)];
+        all.retain(|t| only.is_none_or(|only| *only == t.target));
+        Ok(all)
     }
 
     fn batches_since(

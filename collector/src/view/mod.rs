@@ -18,17 +18,18 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use parallax_model::{
-    AgentName, AgentSpec, Batch, Change, Fault, FaultId, Target, Timestamp, fault::Standing,
+    AgentName, AgentSpec, Batch, Change, Fault, FaultId, Target, TargetName, Timestamp,
+    fault::Standing,
 };
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use crate::store::{Counts, FaultQuery, StoreError};
+pub use crate::store::{BOUNDS, Counts, FaultQuery, PathTally, StoreError, Tally};
 pub use event::{Event, EventBody};
 pub use fleet::Fleet;
-pub use health::{Health, Reload};
-pub use path::{Look, Path};
-pub use read::{AgentRow, Cell, CellState, Overview, TargetRow, Told};
+pub use health::{Health, Reload, Traffic};
+pub use path::{Look, Path, Peer, fnv_1a};
+pub use read::{AgentRow, Cell, CellState, Overview, PathRow, TargetRow, Told};
 
 use crate::store::ReadStore;
 
@@ -173,6 +174,16 @@ impl View {
         self.live().agents()
     }
 
+    /// Every path that was looked along since the start, or those to one target, by agent and target.
+    pub fn paths(&self, only: Option<&TargetName>, now: Timestamp) -> Vec<PathRow> {
+        self.live().path_rows(only, now)
+    }
+
+    /// What the engine says of every service, by name.
+    pub fn standings(&self) -> Vec<Standing> {
+        self.live().standings.values().cloned().collect()
+    }
+
     /// The open faults, oldest first.
     pub fn open_faults(&self) -> Vec<Arc<Fault>> {
         self.live().open.values().cloned().collect()
@@ -186,6 +197,11 @@ impl View {
     /// What was ever stored. Asks the store: may block.
     pub fn counts(&self) -> Result<Counts, StoreError> {
         self.store.counts()
+    }
+
+    /// What was ever counted of each path, by agent and target. Asks the store: may block.
+    pub fn tallies(&self, only: Option<&TargetName>) -> Result<Vec<PathTally>, StoreError> {
+        self.store.tallies(only)
     }
 
     /// Open and closed faults, newest first. Asks the store: may block.

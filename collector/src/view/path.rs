@@ -1,14 +1,15 @@
 //! One agent's way to one target: the last look, and a short memory of the ones before.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use parallax_model::{ErrorKind, Outcome, ProbeResult, Timestamp};
+use parallax_model::{ErrorKind, Outcome, ProbeResult, Stage, Timestamp};
 
 /// Looks remembered of each path: half a minute at a 1 s interval, a quarter of an hour at 30 s.
 pub(super) const LOOKS_KEPT: usize = 30;
 
 /// Bytes of the last failure's detail that are kept, so that a path stays below 200 bytes.
-const DETAIL_KEPT_BYTES_MAX: usize = 90;
+const DETAIL_KEPT_BYTES_MAX: usize = 64;
 
 /// For so long after a look arrived, those that seem older are a backlog. Those that come later tell that
 /// the agent's clock was set back: without an end, its path would look dead until that clock caught up.
@@ -16,6 +17,12 @@ const NEWEST_FOR: Duration = Duration::from_mins(2);
 
 /// Steps of the latency code per e-fold: 0.05 % precision, and an hour fits into 16 bits.
 const STEPS_PER_E: f64 = 2000.0;
+
+/// Stages that take time: all before the judgement.
+const STAGES_TIMED: usize = Stage::Assert as usize;
+
+/// A stage that was not begun.
+const NO_STAGE: u32 = u32::MAX;
 
 /// Codes below this one are no latency.
 const CODE_FAIL: u16 = 0;
@@ -27,12 +34,23 @@ pub struct Path {
     started: Timestamp,
     received: Timestamp,
     latency_us: u32,
+    stages_us: [u32; STAGES_TIMED],
+    peer: Option<Peer>,
     status: Option<u16>,
     outcome: Outcome,
     used: u8,
     next: u8,
     ring: [u16; LOOKS_KEPT],
     detail: Option<Box<str>>,
+}
+
+/// The address that a look connected to, as told in metrics: enough to see that it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// 4 or 6.
+    pub ip_version: u8,
+    /// FNV-1a of the address' bytes, as `blackbox_exporter` makes it.
+    pub hash: u32,
 }
 
 /// One remembered look.
@@ -51,6 +69,8 @@ impl Path {
             started: Timestamp::from_micros(i64::MIN),
             received,
             latency_us: 0,
+            stages_us: [NO_STAGE; STAGES_TIMED],
+            peer: None,
             status: None,
             outcome: Outcome::Ok,
             used: 0,
@@ -71,6 +91,13 @@ impl Path {
         self.started = result.started;
         self.received = received;
         self.latency_us = u32::try_from(result.latency.as_micros()).unwrap_or(u32::MAX);
+        self.stages_us = [NO_STAGE; STAGES_TIMED];
+        for (stage, took) in result.stages.iter() {
+            if let Some(slot) = self.stages_us.get_mut(stage as usize) {
+                *slot = u32::try_from(took.as_micros()).unwrap_or(NO_STAGE - 1);
+            }
+        }
+        self.peer = result.peer.as_deref().and_then(peer);
         self.status = result.status;
         self.outcome = result.outcome;
         self.detail = match result.outcome {
@@ -99,6 +126,17 @@ impl Path {
         Duration::from_micros(self.latency_us as u64)
     }
 
+    /// How long a stage of the last look took, if it was begun.
+    pub fn stage(&self, stage: Stage) -> Option<Duration> {
+        let us = self.stages_us.get(stage as usize).copied().filter(|us| *us != NO_STAGE)?;
+        Some(Duration::from_micros(us.into()))
+    }
+
+    /// What the last look connected to.
+    pub const fn peer(&self) -> Option<Peer> {
+        self.peer
+    }
+
     /// How the last look failed, if it did.
     pub const fn error(&self) -> Option<ErrorKind> {
         self.outcome.error()
@@ -122,6 +160,19 @@ impl Path {
             .map(|&code| decode(code))
             .collect()
     }
+}
+
+fn peer(peer: &str) -> Option<Peer> {
+    let ip = peer.parse::<SocketAddr>().map(|at| at.ip()).or_else(|_| peer.parse::<IpAddr>());
+    Some(match ip.ok()?.to_canonical() {
+        IpAddr::V4(ip) => Peer { ip_version: 4, hash: fnv_1a(&ip.octets()) },
+        IpAddr::V6(ip) => Peer { ip_version: 6, hash: fnv_1a(&ip.octets()) },
+    })
+}
+
+/// The 32-bit FNV-1a hash: a short name for bytes, the same in every build.
+pub fn fnv_1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 fn cut(detail: &str) -> &str {
@@ -199,6 +250,20 @@ mod tests {
         let later = at + NEWEST_FOR;
         path.see(&look(6, Outcome::Fail(ErrorKind::Reset), Duration::ZERO), later);
         assert_eq!((path.error(), path.received()), (Some(ErrorKind::Reset), later));
+    }
+
+    #[test]
+    fn the_last_looks_stages_and_peer_are_known() {
+        let mut result = look(0, Outcome::Ok, Duration::from_millis(9));
+        result.stages.tls = Some(Duration::from_millis(3));
+        result.peer = Some("127.0.0.1:80".into());
+        let mut path = Path::new(&result, Timestamp::from_millis(0));
+        assert_eq!(path.stage(Stage::Tls), Some(Duration::from_millis(3)));
+        assert_eq!(path.stage(Stage::Connect), None);
+        // what blackbox_exporter's own fixture says of 127.0.0.1
+        assert_eq!(path.peer(), Some(Peer { ip_version: 4, hash: 3_668_918_509 }));
+        path.see(&look(1, Outcome::Ok, Duration::ZERO), Timestamp::from_millis(1));
+        assert_eq!((path.stage(Stage::Tls), path.peer()), (None, None));
     }
 
     #[test]

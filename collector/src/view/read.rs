@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use parallax_model::fault::TargetState;
 use parallax_model::{
-    AgentName, AgentSpec, Coverage, ErrorKind, Fault, FaultId, Locus, Role, Target, Timestamp,
+    AgentName, AgentSpec, Coverage, ErrorKind, Fault, FaultId, Locus, Role, Target, TargetName,
+    Timestamp,
 };
 
 use super::live::Live;
@@ -127,6 +128,19 @@ impl Cell {
     }
 }
 
+/// One agent's way to one target.
+#[derive(Debug, Clone)]
+pub struct PathRow {
+    /// Who looks.
+    pub agent: AgentName,
+    /// At what.
+    pub target: TargetName,
+    /// What was seen.
+    pub path: Path,
+    /// False if nothing was heard of it lately: it says nothing of now.
+    pub fresh: bool,
+}
+
 /// An agent as declared, and how it fares.
 #[derive(Debug, Clone)]
 pub struct AgentRow {
@@ -182,6 +196,24 @@ impl Live {
         rows
     }
 
+    pub(super) fn path_rows(&self, only: Option<&TargetName>, now: Timestamp) -> Vec<PathRow> {
+        let wanted =
+            self.paths.iter().filter(|(target, _)| only.is_none_or(|only| only == *target));
+        let mut rows: Vec<PathRow> = wanted
+            .filter_map(|(name, paths)| self.fleet.targets.get(name).map(|target| (target, paths)))
+            .flat_map(|(target, paths)| {
+                paths.iter().map(move |(agent, path)| PathRow {
+                    agent: agent.clone(),
+                    target: target.name.clone(),
+                    path: path.clone(),
+                    fresh: is_fresh(target, path, now),
+                })
+            })
+            .collect();
+        rows.sort_by(|a, b| (&a.agent, &a.target).cmp(&(&b.agent, &b.target)));
+        rows
+    }
+
     fn row(
         &self,
         target: &Target,
@@ -218,12 +250,11 @@ impl Live {
     }
 
     fn cell(&self, target: &Target, region: &str, agents: &[&AgentName], now: Timestamp) -> Cell {
-        let patience = target.interval * SILENT_INTERVALS + target.timeout;
         let paths = self.paths.get(&target.name);
         let path = |agent: &AgentName| paths.and_then(|paths| paths.get(agent));
         let known: Vec<_> = agents.iter().filter_map(|a| path(a).map(|p| (*a, p))).collect();
         let fresh: Vec<_> =
-            known.iter().filter(|(_, p)| now.since(p.received()) <= patience).copied().collect();
+            known.iter().filter(|(_, p)| is_fresh(target, p, now)).copied().collect();
         let ours = fresh.iter().filter(|(_, p)| p.error().is_some_and(ErrorKind::is_ours)).count();
         let failing = fresh.iter().filter(|(_, p)| p.error().is_some()).count() - ours;
         // what was last known is still shown of a place that fell silent
@@ -239,6 +270,11 @@ impl Live {
             agent: telling.map(|(a, _)| (*a).clone()),
         }
     }
+}
+
+/// True if `path` was heard of lately enough to speak of now.
+fn is_fresh(target: &Target, path: &Path, now: Timestamp) -> bool {
+    now.since(path.received()) <= target.interval * SILENT_INTERVALS + target.timeout
 }
 
 const fn cell_state(heard: usize, failing: usize, ours: usize) -> CellState {

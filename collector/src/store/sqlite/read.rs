@@ -4,12 +4,15 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, Timestamp};
+use parallax_model::{
+    AgentName, Epoch, Fault, FaultId, IntervalSet, InvalidName, TargetName, Timestamp,
+};
+use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::{failed, open::BUSY, write::held_of};
 use crate::json::FaultJson;
-use crate::store::{Arrival, Counts, FaultQuery, ReadStore, StoreError};
+use crate::store::{Arrival, Counts, FaultQuery, PathTally, ReadStore, StoreError, Tally};
 
 /// Most connections kept for the next reader; more may be open at once.
 const IDLE_MAX: usize = 4;
@@ -119,6 +122,18 @@ impl ReadStore for SqliteRead {
         })
     }
 
+    fn tallies(&self, only: Option<&TargetName>) -> Result<Vec<PathTally>, StoreError> {
+        self.with(|db| {
+            let sql = "SELECT * FROM path_tally WHERE ?1 IS NULL OR target = ?1
+                       ORDER BY agent, target";
+            let mut get = db.prepare_cached(sql).map_err(failed("read the tallies"))?;
+            let rows = get
+                .query_map([only.map(TargetName::as_str)], tally_of)
+                .map_err(failed("read the tallies"))?;
+            rows.collect::<rusqlite::Result<_>>().map_err(failed("read the tallies"))
+        })
+    }
+
     fn batches_since(
         &self,
         received: Timestamp,
@@ -158,6 +173,24 @@ fn arrival_of(row: &Row<'_>) -> rusqlite::Result<(i64, Result<Arrival, String>)>
         Ok(Arrival { agent, received, batch })
     });
     Ok((id, arrival))
+}
+
+fn tally_of(row: &Row<'_>) -> rusqlite::Result<PathTally> {
+    let text = |at| row.get::<_, String>(at);
+    let count = |at| row.get::<_, i64>(at).map(|n| n as u64);
+    let broken = |at, why: InvalidName| {
+        rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(why))
+    };
+    let mut tally =
+        Tally { looks: count(2)?, ok: count(3)?, took_us: count(4)?, ..Tally::default() };
+    for (at, within) in tally.within.iter_mut().enumerate() {
+        *within = count(5 + at)?;
+    }
+    Ok(PathTally {
+        agent: AgentName::new(&text(0)?).map_err(|why| broken(0, why))?,
+        target: TargetName::new(&text(1)?).map_err(|why| broken(1, why))?,
+        tally,
+    })
 }
 
 fn fault_of(json: &str) -> Result<Fault, StoreError> {

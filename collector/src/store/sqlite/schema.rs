@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// Each step makes version `n + 1` of version `n`. Steps are never changed once released.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     -- Batches as they arrived, in the order of their commits. Never updated.
     CREATE TABLE batch (
         id          INTEGER PRIMARY KEY,
@@ -36,7 +37,31 @@ const STEPS: &[&str] = &["
         json TEXT    NOT NULL
     ) STRICT;
     CREATE INDEX fault_open ON fault (id) WHERE open = 1;
-"];
+",
+    "
+    -- Counts of each path, for ever: they outlive the journal they were counted from. took_0 to
+    -- took_10 are looks by how long they took, by the bounds in store/tally.rs.
+    CREATE TABLE path_tally (
+        agent   TEXT    NOT NULL,
+        target  TEXT    NOT NULL,
+        looks   INTEGER NOT NULL,
+        ok      INTEGER NOT NULL,
+        took_us INTEGER NOT NULL,
+        took_0  INTEGER NOT NULL,
+        took_1  INTEGER NOT NULL,
+        took_2  INTEGER NOT NULL,
+        took_3  INTEGER NOT NULL,
+        took_4  INTEGER NOT NULL,
+        took_5  INTEGER NOT NULL,
+        took_6  INTEGER NOT NULL,
+        took_7  INTEGER NOT NULL,
+        took_8  INTEGER NOT NULL,
+        took_9  INTEGER NOT NULL,
+        took_10 INTEGER NOT NULL,
+        PRIMARY KEY (agent, target)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The newest version this build knows.
 pub(super) const VERSION: usize = STEPS.len();

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use parallax_model::{AgentName, Batch, Epoch, Fault, IntervalSet};
 use parallax_proto::limits::BATCH_BYTES_MAX;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
 use super::failed;
 use crate::json::FaultJson;
-use crate::store::{Arrival, Counts, Kept, StoreError, WriteStore, part, spans};
+use crate::store::tally::Tallies;
+use crate::store::{
+    Arrival, Counts, Kept, StoreError, TALLIED_TARGETS_MAX, WriteStore, part, spans,
+};
 
 /// Owns the only connection that writes.
 #[derive(Debug)]
@@ -37,14 +40,16 @@ impl WriteStore for SqliteWrite {
         let db = self.db.transaction_with_behavior(begun).map_err(failed("begin"))?;
         let mut held = Held::new();
         let mut counts = Counts::default();
+        let mut tallies = Tallies::default();
         let mut all = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
-            let kept = take(&db, arrival, &mut held)?;
+            let kept = take(&db, arrival, &mut held, &mut tallies)?;
             counts.count(&arrival.batch, &kept);
             all.push(kept);
         }
         put_held(&db, &held)?;
         put_counts(&db, counts)?;
+        put_tallies(&db, tallies)?;
         db.commit().map_err(failed("commit"))?;
         Ok(all)
     }
@@ -66,7 +71,12 @@ impl WriteStore for SqliteWrite {
 }
 
 /// Stores the new parts of one arrival.
-fn take(db: &Transaction<'_>, arrival: &Arrival, held: &mut Held) -> Result<Kept, StoreError> {
+fn take(
+    db: &Transaction<'_>,
+    arrival: &Arrival,
+    held: &mut Held,
+    tallies: &mut Tallies,
+) -> Result<Kept, StoreError> {
     let batch = &arrival.batch;
     let key = (arrival.agent.clone(), batch.epoch);
     if !held.contains_key(&key) {
@@ -91,6 +101,7 @@ fn take(db: &Transaction<'_>, arrival: &Arrival, held: &mut Held) -> Result<Kept
     *before = after;
     for (part, payload) in &parts {
         put_batch(db, arrival, part, payload)?;
+        tallies.count(arrival, part.results());
     }
     Ok(kept)
 }
@@ -153,6 +164,38 @@ fn put_counts(db: &Transaction<'_>, new: Counts) -> Result<(), StoreError> {
     let mut put = db.prepare_cached(sql).map_err(failed("count"))?;
     let numbers = [new.results, new.gaps, new.batches, new.duplicates].map(capped);
     put.execute(numbers).map_err(failed("count"))?;
+    Ok(())
+}
+
+/// Adds to what each path has counted; a path that was never counted gets a row, unless its agent has
+/// more than any honest one.
+fn put_tallies(db: &Transaction<'_>, tallies: Tallies) -> Result<(), StoreError> {
+    let add = "UPDATE path_tally SET looks = looks + ?3, ok = ok + ?4,
+                   took_us = min(took_us + ?5, 4611686018427387904),
+                   took_0 = took_0 + ?6, took_1 = took_1 + ?7, took_2 = took_2 + ?8,
+                   took_3 = took_3 + ?9, took_4 = took_4 + ?10, took_5 = took_5 + ?11,
+                   took_6 = took_6 + ?12, took_7 = took_7 + ?13, took_8 = took_8 + ?14,
+                   took_9 = took_9 + ?15, took_10 = took_10 + ?16
+               WHERE agent = ?1 AND target = ?2";
+    let begin = "INSERT INTO path_tally
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16
+                 WHERE (SELECT count(*) FROM path_tally WHERE agent = ?1) < ?17";
+    let wrong = failed("tally");
+    for ((agent, target), tally) in tallies.into_iter() {
+        let numbers = [tally.looks, tally.ok, tally.took_us];
+        let numbers: Vec<i64> = numbers.into_iter().chain(tally.within).map(capped).collect();
+        let names = (agent.as_str(), target.as_str());
+        let mut row: Vec<&dyn ToSql> = vec![&names.0, &names.1];
+        row.extend(numbers.iter().map(|n| n as &dyn ToSql));
+        let mut put = db.prepare_cached(add).map_err(&wrong)?;
+        if put.execute(&*row).map_err(&wrong)? == 0 {
+            row.push(&TALLIED_TARGETS_MAX);
+            let mut put = db.prepare_cached(begin).map_err(&wrong)?;
+            if put.execute(&*row).map_err(&wrong)? == 0 {
+                tracing::warn!(%agent, %target, "not tallied: this agent has too many targets");
+            }
+        }
+    }
     Ok(())
 }
 

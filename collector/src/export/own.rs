@@ -1,35 +1,31 @@
-//! Every metric name, and the text.
+//! `/metrics`: the collector's own numbers.
 
 use std::fmt::Display;
 
 use parallax_model::Timestamp;
 
+use super::exposition::{Labels, Lines, Metric};
 use crate::view::{Counts, Edge};
-
-/// A metric's name, type and help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric {
-    /// The name.
-    pub name: &'static str,
-    /// `counter` or `gauge`
-    pub kind: &'static str,
-    /// What it counts, for people.
-    pub help: &'static str,
-}
 
 macro_rules! metrics {
     ($($id:ident $kind:literal $name:literal $help:literal;)*) => {
         $(const $id: Metric = Metric { name: $name, kind: $kind, help: $help };)*
-        /// Every metric of this process.
-        pub const NAMES: &[Metric] = &[$($id,)*];
     };
 }
 
 metrics! {
     RESULTS "counter" "parallax_results_total" "Results ever stored, across restarts.";
-    DUPLICATES "counter" "parallax_results_duplicate_total" "Results that arrived again and were not stored again.";
-    LOST "counter" "parallax_results_lost_total" "Results that agents declared lost.";
+    DUPLICATES "counter" "parallax_results_duplicate_total" "Results that arrived again and were not stored again, across restarts.";
+    LOST "counter" "parallax_results_lost_total" "Results that agents declared lost, across restarts.";
     BATCHES "counter" "parallax_batches_total" "Batches ever stored, across restarts.";
+    RECEIVED "counter" "parallax_batches_received_total" "Batches that agents sent since the start, repeats too.";
+    REFUSED "counter" "parallax_batches_refused_total" "Batches that were refused since the start: too many holes before them, or too large.";
+    ACKED "counter" "parallax_results_acked_total" "Results and declared losses acknowledged since the start.";
+    FUTURE "counter" "parallax_results_from_the_future_total" "Results of agents whose clock is ahead, since the start.";
+    STREAMS "counter" "parallax_streams_total" "Streams of agents taken since the start.";
+    STREAMS_REFUSED "counter" "parallax_streams_refused_total" "Streams refused since the start: strangers, versions that are not spoken.";
+    INVALID "counter" "parallax_messages_invalid_total" "Messages of agents that break the contract, since the start.";
+    WAITING "gauge" "parallax_store_waiting_batches" "Batches that wait to be stored.";
     AGENTS "gauge" "parallax_agents" "Agents by state of their stream.";
     TARGETS "gauge" "parallax_targets" "Targets by role.";
     FAULTS "gauge" "parallax_faults_open" "Open faults by locus.";
@@ -59,29 +55,43 @@ const LOCI: [&str; 9] = [
 /// The whole exposition. Without `counts` (the store does not answer) their metrics are absent: a
 /// zero would look like a reset.
 pub(super) fn write(edge: &Edge, counts: Option<Counts>) -> String {
-    let mut out = Vec::new();
+    let out = &mut String::new();
     if let Some(counts) = counts {
-        one(&mut out, RESULTS, counts.results);
-        one(&mut out, DUPLICATES, counts.duplicates);
-        one(&mut out, LOST, counts.gaps);
-        one(&mut out, BATCHES, counts.batches);
+        one(out, RESULTS, counts.results);
+        one(out, DUPLICATES, counts.duplicates);
+        one(out, LOST, counts.gaps);
+        one(out, BATCHES, counts.batches);
     }
-    fleet(&mut out, edge);
+    traffic(out, edge);
+    fleet(out, edge);
     let health = &edge.health;
-    one(&mut out, STORE_ERRORS, health.store_errors());
+    one(out, STORE_ERRORS, health.store_errors());
     if let Some(reload) = health.reload() {
-        one(&mut out, RELOAD_OK, u8::from(reload.ok));
-        one(&mut out, RELOAD_AT, seconds(reload.at));
+        one(out, RELOAD_OK, u8::from(reload.ok));
+        one(out, RELOAD_AT, seconds(reload.at));
     }
-    one(&mut out, LISTENERS, health.listeners());
-    one(&mut out, READY, u8::from(health.reasons().is_empty()));
-    one(&mut out, STARTED, seconds(health.started()));
-    one(&mut out, UPTIME, (edge.now)().since(health.started()).as_secs_f64());
-    many(&mut out, BUILD, "version", [(env!("CARGO_PKG_VERSION"), 1)]);
-    out.concat()
+    one(out, LISTENERS, health.listeners());
+    one(out, READY, u8::from(health.reasons().is_empty()));
+    one(out, STARTED, seconds(health.started()));
+    one(out, UPTIME, (edge.now)().since(health.started()).as_secs_f64());
+    many(out, BUILD, "version", [(env!("CARGO_PKG_VERSION"), 1)]);
+    std::mem::take(out)
 }
 
-fn fleet(out: &mut Vec<String>, edge: &Edge) {
+fn traffic(out: &mut String, edge: &Edge) {
+    if let Some(traffic) = edge.health.traffic() {
+        one(out, RECEIVED, traffic.batches);
+        one(out, REFUSED, traffic.batches_refused);
+        one(out, ACKED, traffic.acked);
+        one(out, FUTURE, traffic.from_the_future);
+        one(out, STREAMS, traffic.streams);
+        one(out, STREAMS_REFUSED, traffic.streams_refused);
+        one(out, INVALID, traffic.messages_invalid);
+        one(out, WAITING, traffic.waiting);
+    }
+}
+
+fn fleet(out: &mut String, edge: &Edge) {
     let agents = edge.view.agents();
     let connected = agents.iter().filter(|a| a.now.connected).count();
     let states = [("connected", connected), ("away", agents.len() - connected)];
@@ -95,29 +105,24 @@ fn fleet(out: &mut Vec<String>, edge: &Edge) {
     many(out, FAULTS, "locus", LOCI.iter().map(|locus| (*locus, of(locus))));
 }
 
-fn seconds(at: Timestamp) -> f64 {
+/// Seconds of the epoch, as Prometheus tells time.
+pub(super) fn seconds(at: Timestamp) -> f64 {
     at.millis() as f64 / 1e3
 }
 
-fn head(out: &mut Vec<String>, metric: Metric) {
-    let Metric { name, kind, help } = metric;
-    out.push(format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-}
-
-fn one(out: &mut Vec<String>, metric: Metric, value: impl Display) {
-    head(out, metric);
-    out.push(format!("{} {value}\n", metric.name));
+fn one(out: &mut String, metric: Metric, value: impl Display) {
+    Lines::new(metric, false, out).put(&Labels::default(), value);
 }
 
 /// Label values are our own words: none needs escaping.
 fn many<V: Display>(
-    out: &mut Vec<String>,
+    out: &mut String,
     metric: Metric,
     label: &str,
     values: impl IntoIterator<Item = (&'static str, V)>,
 ) {
-    head(out, metric);
+    let mut lines = Lines::new(metric, false, out);
     for (word, value) in values {
-        out.push(format!("{}{{{label}=\"{word}\"}} {value}\n", metric.name));
+        lines.put_with(&Labels::default(), (label, word), value);
     }
 }
