@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`config`] (what the owner declared); then the one way through: [`ingest`] and
 //! [`fleet`] (who speaks), [`store`] (what is kept), [`judge`] and [`incident`] (what is wrong),
-//! [`view`] (what the edges may know), [`api`], [`page`] and [`export`] (the edges); [`app`], which
-//! joins them by bounded channels, and [`cli`] (the commands). Sibling rooms do not know one another.
+//! [`view`] (what the edges may know), [`api`], [`page`], [`export`] and [`notify`] (the edges); [`app`],
+//! which joins them by bounded channels, and [`cli`] (the commands). Sibling rooms do not know one another.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -16,6 +16,7 @@ pub mod incident;
 pub mod ingest;
 pub mod json;
 pub mod judge;
+pub mod notify;
 pub mod page;
 pub mod practice;
 pub mod replay;

@@ -15,10 +15,12 @@ pub mod browser;
 pub mod http;
 pub mod journal;
 pub mod process;
+pub mod receiver;
 pub mod wait;
 pub mod world;
 
 pub use process::{Parallax, binary, free_port, run, run_with_deadline};
+pub use receiver::Receiver;
 pub use wait::until;
 pub use world::World;
 

@@ -15,4 +15,5 @@ mod reload;
 mod replay;
 mod road;
 mod story;
+mod told;
 mod walls;

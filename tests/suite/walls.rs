@@ -12,7 +12,7 @@ const JOINERS: &[&str] = &["app", "cli", "lib", "main"];
 /// (crate folder, room, rooms it may import)
 const ROOMS: &[(&str, &str, &[&str])] = &[
     ("collector", "json", &[]),
-    ("collector", "config", &[]),
+    ("collector", "config", &["notify", "store"]),
     ("collector", "store", &["json"]),
     ("collector", "ingest", &["store", "fleet"]),
     ("collector", "fleet", &["store"]),
@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ("collector", "api", &["view", "json"]),
     ("collector", "page", &["view"]),
     ("collector", "export", &["view"]),
+    ("collector", "notify", &["view", "store", "json"]),
     ("collector", "replay", &["config", "json"]),
     ("collector", "practice", &["app", "config", "view"]),
     ("agent", "config", &[]),

@@ -11,7 +11,7 @@ use parallax_model::{ErrorKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::json::{CoverageJson, FaultJson};
-use crate::view::{AgentRow, Cell, Look, Overview, Path, TargetRow, Told, words};
+use crate::view::{AgentRow, Cell, Look, Overview, Path, TargetRow, Told, WebhookNews, words};
 
 /// `GET /api/v1/overview`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,30 @@ pub struct OverviewJson {
     pub targets: Vec<TargetJson>,
     /// The agents.
     pub agents: Vec<AgentJson>,
+    /// Who is told, and how that fares.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookJson>,
+}
+
+/// How a webhook fares, since the collector started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookJson {
+    /// Its name.
+    pub name: String,
+    /// Messages that wait for it.
+    pub waiting: u64,
+    /// Messages it took.
+    pub delivered: u64,
+    /// Tries that failed.
+    pub failed: u64,
+    /// Messages it will never have: too many waited, or for too long.
+    pub lost: u64,
+    /// Since when it takes nothing; absent while it does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failing_since_ms: Option<i64>,
+    /// Why the last try failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<String>,
 }
 
 /// `GET /api/v1/targets`
@@ -237,6 +261,21 @@ impl From<&Overview> for OverviewJson {
             recent: o.recent.iter().map(Into::into).collect(),
             targets: o.targets.iter().map(Into::into).collect(),
             agents: o.agents.iter().map(Into::into).collect(),
+            webhooks: Vec::new(),
+        }
+    }
+}
+
+impl From<(&String, &WebhookNews)> for WebhookJson {
+    fn from((name, news): (&String, &WebhookNews)) -> Self {
+        Self {
+            name: name.clone(),
+            waiting: news.waiting,
+            delivered: news.delivered,
+            failed: news.failed,
+            lost: news.lost(),
+            failing_since_ms: news.failing.as_ref().map(|f| f.since.millis()),
+            why: news.failing.as_ref().map(|f| f.why.clone()),
         }
     }
 }

@@ -56,7 +56,9 @@ pub fn router(edge: &Edge, bound: SocketAddr, more: Router) -> Router {
 }
 
 async fn overview(State(edge): State<Edge>) -> Json<OverviewJson> {
-    Json((&edge.view.overview((edge.now)())).into())
+    let overview = OverviewJson::from(&edge.view.overview((edge.now)()));
+    let webhooks = edge.health.webhooks();
+    Json(OverviewJson { webhooks: webhooks.iter().map(Into::into).collect(), ..overview })
 }
 
 async fn targets(State(edge): State<Edge>) -> Json<TargetsJson> {

@@ -1,21 +1,26 @@
 //! The court in session: what was committed goes to the judge, what it says to everybody.
+//!
+//! A fault is told once it is stored: a number that people saw is never another fault's after a crash.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parallax_model::fault::{Standing, TargetState};
 use parallax_model::{AgentSpec, Change, Coverage, Target, TargetName, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::fleet::Fleet;
 use crate::incident::Incidents;
 use crate::judge::Judge;
+use crate::notify::{Desk, Webhook};
 use crate::store::Arrival;
-use crate::store::writer::{Health as StoreHealth, Writer};
+use crate::store::writer::{Health as StoreHealth, Stored, Writer};
 use crate::view::{Edge, News, View};
+
+use super::prepare::Remembered;
 
 /// How often the judge is told that time passes.
 const TICK: Duration = Duration::from_millis(250);
@@ -32,15 +37,29 @@ const STANDINGS_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Declared {
     pub(super) agents: Vec<AgentSpec>,
     pub(super) targets: Vec<Target>,
+    pub(super) webhooks: Arc<[Webhook]>,
+}
+
+/// What is told once it is stored.
+struct Unstored {
+    /// Of the mailbox, for its last change.
+    ticket: u64,
+    at: Timestamp,
+    changes: Vec<Change>,
+    standings: BTreeMap<TargetName, Standing>,
 }
 
 pub(super) struct Court {
     judge: Judge,
     incidents: Incidents,
+    desk: Desk,
     view: Arc<View>,
     fleet: Arc<Fleet>,
     store: StoreHealth,
     writer: Writer,
+    stored: watch::Receiver<Stored>,
+    /// Bounded: while the store refuses, nothing new is heard, and nobody's silence counts.
+    unstored: VecDeque<Unstored>,
     now: fn() -> Timestamp,
     /// True once anything was heard: what was open before a restart is not over just because nobody
     /// came back yet.
@@ -52,25 +71,31 @@ pub(super) struct Court {
 
 impl Court {
     pub(super) fn new(
-        judge: Judge,
-        incidents: Incidents,
+        remembered: Remembered,
+        desk: Desk,
         edge: &Edge,
         fleet: Arc<Fleet>,
         writer: Writer,
     ) -> Self {
-        Self {
+        let Remembered { judge, incidents, news, .. } = remembered;
+        let mut court = Self {
             judge,
             incidents,
+            desk,
             view: Arc::clone(&edge.view),
             fleet,
             store: writer.health(),
+            stored: writer.stored(),
             writer,
+            unstored: VecDeque::new(),
             now: edge.now,
             heard: false,
             told: HashMap::new(),
             told_at: Timestamp::EPOCH,
             ticked: (edge.now)(),
-        }
+        };
+        court.tell(news, (edge.now)());
+        court
     }
 
     /// Sits until adjourned, and then hears what is left.
@@ -90,6 +115,7 @@ impl Court {
                     None => break,
                 },
                 Some(declared) = declared.recv() => self.declare(&declared),
+                Ok(()) = self.stored.changed() => self.release(),
                 _ = tick.tick() => self.tick(),
             }
         }
@@ -127,6 +153,7 @@ impl Court {
         let now = (self.now)();
         let mut said = Vec::new();
         self.judge.set_fleet(&declared.agents, &declared.targets, now, &mut said);
+        self.desk.set(Arc::clone(&declared.webhooks));
         self.told.clear();
         self.told_at = Timestamp::EPOCH;
         self.say(said, now);
@@ -149,34 +176,57 @@ impl Court {
         if self.heard {
             changes.extend(self.incidents.tick(now));
         }
-        for change in &changes {
-            self.keep(change);
-        }
         if changes.is_empty() && now.since(self.told_at) < STANDINGS_EVERY && now >= self.told_at {
             return;
         }
+        self.tell(changes, now);
+    }
+
+    /// Has changes stored, with the letters that tell of them; tells them once they are, and the
+    /// standings with them.
+    fn tell(&mut self, changes: Vec<Change>, now: Timestamp) {
         self.told_at = now;
-        let standings = self.new_standings();
-        if !changes.is_empty() || !standings.is_empty() {
-            self.view.take(News::Verdict { at: now, changes, standings });
+        let tickets = changes.iter().filter_map(|change| self.keep(change));
+        let ticket = tickets.last();
+        let standings = self.new_standings().into_iter().map(|s| (s.target.clone(), s));
+        match (ticket, self.unstored.back_mut()) {
+            (None, None) => {
+                let standings: Vec<Standing> = standings.map(|(_, s)| s).collect();
+                if !standings.is_empty() {
+                    self.view.take(News::Verdict { at: now, changes, standings });
+                }
+            }
+            // standings do not overtake the faults they follow from
+            (None, Some(last)) => last.standings.extend(standings),
+            (Some(ticket), _) => {
+                let standings = standings.collect();
+                self.unstored.push_back(Unstored { ticket, at: now, changes, standings });
+            }
         }
     }
 
-    fn keep(&self, change: &Change) {
-        let (word, fault) = match change {
-            Change::Opened(fault) => ("opened", fault),
-            Change::Updated(fault) => {
-                self.writer.put_fault((**fault).clone());
-                return;
+    /// Tells what is stored by now.
+    fn release(&mut self) {
+        let ticket = self.stored.borrow_and_update().ticket;
+        while let Some(next) = self.unstored.pop_front_if(|next| next.ticket <= ticket) {
+            let Unstored { at, changes, standings, .. } = next;
+            for change in &changes {
+                log(change);
             }
-            Change::Closed(fault) => ("closed", fault),
-            Change::Ask(_) => return,
-        };
-        tracing::info!(
-            fault = %fault.id, locus = %fault.locus, state = fault.state.as_str(),
-            confidence = fault.confidence.get(), "fault {word}"
-        );
-        self.writer.put_fault((**fault).clone());
+            let standings = standings.into_values().collect();
+            self.view.take(News::Verdict { at, changes, standings });
+        }
+    }
+
+    /// Leaves a fault to be stored; answers the ticket.
+    fn keep(&mut self, change: &Change) -> Option<u64> {
+        let letters = self.desk.write(change, &self.view);
+        match change {
+            Change::Opened(fault) | Change::Updated(fault) | Change::Closed(fault) => {
+                Some(self.writer.put_fault((**fault).clone(), letters))
+            }
+            Change::Ask(_) => None,
+        }
     }
 
     /// The standings that are not as they were told.
@@ -188,4 +238,16 @@ impl Court {
         });
         standings
     }
+}
+
+fn log(change: &Change) {
+    let (word, fault) = match change {
+        Change::Opened(fault) => ("opened", fault),
+        Change::Closed(fault) => ("closed", fault),
+        Change::Updated(_) | Change::Ask(_) => return,
+    };
+    tracing::info!(
+        fault = %fault.id, locus = %fault.locus, state = fault.state.as_str(),
+        confidence = fault.confidence.get(), "fault {word}"
+    );
 }

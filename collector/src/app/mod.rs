@@ -1,9 +1,10 @@
 //! The rooms of one collector, joined.
 //!
 //! ```text
-//! ingest ─▶ writer ─▶ court: judge ─▶ incident ─▶ mailbox of the writer
+//! ingest ─▶ writer ─▶ court: judge ─▶ incident ─▶ desk ─▶ mailbox of the writer ─▶ outbox ─▶ notifier
 //!   │  ◀─ acks ┘        │  └─ asks ─▶ fleet ─▶ ingest
-//!   └─▶ fleet ─────────▶ view ◀─ verdicts, results        view ─▶ api, page, export
+//!   └─▶ fleet ─────────▶ view ◀─ results, and verdicts once they are stored
+//!                         └─▶ api, page, export
 //! ```
 //!
 //! Contract: [`Collector::start`] binds, opens and remembers before it returns, or says in one line
@@ -26,16 +27,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{CollectorConfig, Config};
 use crate::fleet::Fleet;
 use crate::ingest::may_listen;
-use crate::store::ReadStore;
+use crate::notify::{Desk, Notifier, Rounds, Webhook};
 use crate::store::sqlite::Opened;
 use crate::store::writer::writer;
+use crate::store::{ReadOutbox, ReadStore};
 use crate::view::{Edge, News, View};
 
 pub use clock::now;
@@ -69,6 +71,7 @@ pub struct Collector {
     edge: Edge,
     fleet: Arc<Fleet>,
     declared: mpsc::Sender<Declared>,
+    webhooks: watch::Sender<Arc<[Webhook]>>,
     kept: CollectorConfig,
     http: SocketAddr,
     grpc: SocketAddr,
@@ -85,6 +88,7 @@ struct Tasks {
     ingest: Task,
     http: Task,
     court: Task,
+    notify: Task,
     writer: Task,
     watch: Task,
 }
@@ -102,19 +106,29 @@ impl Collector {
 
         let edge = edge(Arc::clone(&read) as Arc<dyn ReadStore>, &options);
         let (committed, commits) = mpsc::channel(COMMITS_WAITING_MAX);
-        let (writer, writing) = writer(Box::new(write), committed);
+        let (writer, writing) = writer(Box::new(write), committed, edge.closing.clone());
         let fleet = fleet(&config, &edge);
         edge.view
             .take(News::Config { agents: config.agents.clone(), targets: config.targets.clone() });
-        let (judge, incidents) = remember(&config, read, &edge, &writer).await?;
+        let remembered = remember(&config, Arc::clone(&read) as Arc<dyn ReadStore>, &edge).await?;
         let (declared, declarations) = mpsc::channel(1);
         let adjourn = CancellationToken::new();
-        let court = Court::new(judge, incidents, &edge, Arc::clone(&fleet), writer.clone());
+        let (webhooks, declared_webhooks) = watch::channel(Arc::<[Webhook]>::from(config.webhooks));
+        let desk = Desk::new(webhooks.borrow().clone(), kept.public_url.clone(), &remembered.open);
+        let court = Court::new(remembered, desk, &edge, Arc::clone(&fleet), writer.clone());
+        let rounds = Rounds {
+            read: read as Arc<dyn ReadOutbox>,
+            writer: writer.clone(),
+            health: Arc::clone(&edge.health),
+            now,
+        };
+        let notifier = Notifier::new(rounds, declared_webhooks);
 
         let ends = Ends { stop: edge.closing.clone(), broken: CancellationToken::new() };
         let tasks = Tasks {
             writer: ends.start(writing),
             court: ends.start(court.sit(commits, declarations, adjourn.clone())),
+            notify: ends.start(notifier.work(edge.closing.clone())),
             watch: ends.start(watch_store(writer.health(), Arc::clone(&edge.health))),
             ingest: hear(&ends, &edge, &fleet, writer, grpc),
             http: show(&ends, &edge, http, http_addr, options.more),
@@ -129,6 +143,7 @@ impl Collector {
             edge,
             fleet,
             declared,
+            webhooks,
             kept,
             http: http_addr,
             grpc: grpc_addr,
@@ -173,9 +188,20 @@ impl Collector {
         self.fleet.set(names, config.targets.clone(), now());
         let (agents, targets) = (config.agents, config.targets);
         self.edge.view.take(News::Config { agents: agents.clone(), targets: targets.clone() });
-        if self.declared.send(Declared { agents, targets }).await.is_err() {
+        let webhooks: Arc<[Webhook]> = config.webhooks.into();
+        if self
+            .declared
+            .send(Declared { agents, targets, webhooks: Arc::clone(&webhooks) })
+            .await
+            .is_err()
+        {
             tracing::error!("the court has ended: restart the collector");
         }
+        self.webhooks.send_if_modified(|now| {
+            let changed = *now != webhooks;
+            *now = webhooks;
+            changed
+        });
         self.edge.health.reloaded(now(), true);
         tracing::info!("configuration reloaded");
     }
@@ -187,12 +213,13 @@ impl Collector {
 
     /// Ends in order, within [`STOP_WITHIN`].
     pub async fn stop(self) {
-        let Tasks { ends, adjourn, ingest, http, court, writer, watch } = self.tasks;
+        let Tasks { ends, adjourn, ingest, http, court, notify, writer, watch } = self.tasks;
         ends.stop.cancel();
         let in_order = async {
             ended("ingest", ingest).await;
             adjourn.cancel();
             ended("court", court).await;
+            ended("notify", notify).await;
             ended("writer", writer).await;
             ended("http", http).await;
         };

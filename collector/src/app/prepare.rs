@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use parallax_model::{Change, FaultId, Target};
+use parallax_model::{Change, Fault, FaultId, Target};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,6 @@ use crate::fleet::{Fleet, Presence};
 use crate::incident::Incidents;
 use crate::judge::Judge;
 use crate::store::sqlite::{self, Opened};
-use crate::store::writer::Writer;
 use crate::store::{FaultQuery, ReadStore};
 use crate::view::{AgentNews, Edge, Health, News, View};
 
@@ -76,36 +75,42 @@ fn news_of(presence: Presence) -> AgentNews {
     }
 }
 
-/// Brings the court to where it was before a restart, and tells the view what is open.
+/// A court that remembers, and what it has to say first.
+pub(super) struct Remembered {
+    pub(super) judge: Judge,
+    pub(super) incidents: Incidents,
+    /// The faults that were open before the restart, as they were stored.
+    pub(super) open: Vec<Fault>,
+    /// What is news since.
+    pub(super) news: Vec<Change>,
+}
+
+/// Brings the court to where it was before a restart, and tells the view what was open then.
 pub(super) async fn remember(
     config: &Config,
     read: Arc<dyn ReadStore>,
     edge: &Edge,
-    writer: &Writer,
-) -> Result<(Judge, Incidents), StartError> {
+) -> Result<Remembered, StartError> {
     let (agents, targets): (_, Vec<Target>) = (config.agents.clone(), config.targets.clone());
     let (view, now) = (Arc::clone(&edge.view), now());
-    let (judge, incidents, open) = blocking(move || {
+    let remembered = blocking(move || {
         view.recall()?;
         let first = read.newest_fault()?.map_or(FaultId(1), |newest| FaultId(newest.0 + 1));
         let mut judge = Judge::new(&agents, &targets, first);
         let heard = judge.remember(&*read, now)?;
         let query = FaultQuery { open: Some(true), before: None, limit: OPEN_FAULTS_MAX };
-        let stored = read.faults(&query)?;
-        tracing::info!(results = heard, open_faults = stored.len(), "heard the journal again");
-        let (incidents, open) =
-            Incidents::take_over(judge.open_faults(), stored, now, judge.grace());
-        Ok((judge, incidents, open))
+        let open = read.faults(&query)?;
+        tracing::info!(results = heard, open_faults = open.len(), "heard the journal again");
+        let (incidents, news) =
+            Incidents::take_over(judge.open_faults(), open.clone(), now, judge.grace());
+        Ok(Remembered { judge, incidents, open, news })
     })
     .await?;
-    // what the engine found only now was not stored before the end
-    for fault in &open {
-        writer.put_fault(fault.clone());
-    }
+    let open = remembered.open.iter().cloned();
     edge.view.take(News::Verdict {
         at: now,
-        changes: open.into_iter().map(|f| Change::Opened(Box::new(f))).collect(),
-        standings: judge.standings(),
+        changes: open.map(|f| Change::Opened(Box::new(f))).collect(),
+        standings: remembered.judge.standings(),
     });
-    Ok((judge, incidents))
+    Ok(remembered)
 }

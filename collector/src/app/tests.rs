@@ -7,9 +7,14 @@ use super::*;
 /// A collector's configuration on free ports, with its data in `folder`.
 fn config(folder: &Path) -> Config {
     let local = SocketAddr::from(([127, 0, 0, 1], 0));
-    let collector = CollectorConfig { data_dir: Some(folder.into()), http: local, listen: local };
+    let collector = CollectorConfig {
+        data_dir: Some(folder.into()),
+        http: local,
+        listen: local,
+        ..CollectorConfig::default()
+    };
     let agents = vec![AgentSpec::unlabelled(AgentName::new("a").unwrap())];
-    Config { collector, agents, targets: vec![] }
+    Config { collector, agents, ..Config::default() }
 }
 
 async fn get(collector: &Collector, path: &str) -> (u16, String) {

@@ -17,6 +17,7 @@ mod status;
 mod targets;
 mod try_it;
 mod up;
+mod webhook;
 
 use std::fmt;
 use std::future::Future;
@@ -60,6 +61,8 @@ enum Command {
     Agents(agents::Args),
     /// List the targets
     Targets(targets::Args),
+    /// Try out a webhook
+    Webhook(webhook::Args),
 }
 
 impl Command {
@@ -74,7 +77,8 @@ impl Command {
             | Self::Status(_)
             | Self::Explain(_)
             | Self::Agents(_)
-            | Self::Targets(_) => "info",
+            | Self::Targets(_)
+            | Self::Webhook(_) => "info",
         }
     }
 }
@@ -131,6 +135,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::Agents(args) => agents::run(&args),
         Command::Targets(args) => targets::run(&args),
+        Command::Webhook(args) => webhook::run(&args),
     }
 }
 

@@ -4,7 +4,7 @@ use super::Failure;
 use super::ask;
 use super::show::{self, Feel};
 use super::targets;
-use crate::api::dto::{OverviewJson, ToldJson};
+use crate::api::dto::{OverviewJson, ToldJson, WebhookJson};
 use crate::view::words;
 
 /// Arguments.
@@ -45,7 +45,23 @@ fn text(o: &OverviewJson) -> String {
     if !away.is_empty() {
         parts.push(format!("away: {}", away.join(", ")));
     }
+    parts.extend(webhooks(o));
     parts.join("\n\n")
+}
+
+/// Who should have been told and was not.
+fn webhooks(o: &OverviewJson) -> Option<String> {
+    let failing = |w: &WebhookJson| {
+        let (since, why) = (show::ago(w.failing_since_ms?, o.at_ms), w.why.as_deref()?);
+        let waiting = w.waiting;
+        Some(format!("webhook {} takes nothing, for {since}: {why}; {waiting} wait", w.name))
+    };
+    let lost = |w: &WebhookJson| {
+        (w.lost > 0).then(|| format!("webhook {}: {} messages were lost", w.name, w.lost))
+    };
+    let lines = o.webhooks.iter().flat_map(|w| [failing(w), lost(w)]).flatten();
+    let lines: Vec<String> = lines.map(|line| show::feel(&line, Feel::Bad)).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn row(told: &ToldJson, now_ms: i64) -> Vec<String> {

@@ -1,4 +1,5 @@
-//! What the owner declared: where the collector listens and keeps its data, who looks, at what.
+//! What the owner declared: where the collector listens and keeps its data, who looks, at what, and who
+//! is told.
 //!
 //! Contract: [`load`] reads one TOML file and the `conf.d/*.toml` beside it and gives a [`Config`]
 //! that cannot be wrong, or every mistake at once, one line each: where, what, what to do.
@@ -10,6 +11,7 @@ mod mistake;
 mod section;
 mod source;
 mod target;
+mod webhook;
 mod whole;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,17 +21,20 @@ use std::time::Duration;
 use parallax_model::{AgentSpec, Check, Role, Target, TargetName};
 
 pub use mistake::{Mistake, Mistakes};
-use section::{File, Section};
+use section::{Field, File, Section};
 use source::{Place, Report, Source};
 use target::{Declared, Defaults};
+use url::Url;
+
+use crate::notify::Webhook;
 
 /// Keys of the main file.
-const MAIN_KEYS: &[&str] = &["collector", "defaults", "agents", "targets"];
+const MAIN_KEYS: &[&str] = &["collector", "defaults", "agents", "targets", "webhooks"];
 
 /// Keys of a file in `conf.d`.
-const PART_KEYS: &[&str] = &["agents", "targets"];
+const PART_KEYS: &[&str] = &["agents", "targets", "webhooks"];
 
-const COLLECTOR_KEYS: &[&str] = &["data_dir", "http", "listen"];
+const COLLECTOR_KEYS: &[&str] = &["data_dir", "http", "listen", "public_url"];
 
 /// The port of page and API.
 pub const HTTP_PORT: u16 = 7480;
@@ -46,6 +51,8 @@ pub struct Config {
     pub agents: Vec<AgentSpec>,
     /// What is looked at. Names are unique; dependencies exist and run in no circle.
     pub targets: Vec<Target>,
+    /// Who is told. Names are unique.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// Where the collector listens and keeps its data.
@@ -57,12 +64,14 @@ pub struct CollectorConfig {
     pub http: SocketAddr,
     /// Address that agents come to.
     pub listen: SocketAddr,
+    /// Where people reach the page; links in messages lead there. Ends with a slash.
+    pub public_url: Option<Url>,
 }
 
 impl Default for CollectorConfig {
     fn default() -> Self {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { data_dir: None, http: local(HTTP_PORT), listen: local(AGENT_PORT) }
+        Self { data_dir: None, http: local(HTTP_PORT), listen: local(AGENT_PORT), public_url: None }
     }
 }
 
@@ -78,6 +87,7 @@ pub fn load(path: &Path) -> Result<Config, Mistakes> {
         collector: draft.collector,
         agents: whole::agents(draft.agents, &report),
         targets: whole::targets(draft.targets, &report),
+        webhooks: whole::webhooks(draft.webhooks, &report),
     };
     Mistakes::unless_none(report.into_mistakes()).map_or(Ok(config), Err)
 }
@@ -105,6 +115,7 @@ struct Draft {
     collector: CollectorConfig,
     agents: Vec<(Place, AgentSpec)>,
     targets: Vec<Declared>,
+    webhooks: Vec<(Place, Webhook)>,
     defaults: Defaults,
 }
 
@@ -127,6 +138,10 @@ impl Draft {
         let targets = root.tables("targets").into_iter();
         let targets = targets.filter_map(|f| f.section("a target", target::KEYS));
         self.targets.extend(targets.filter_map(|s| target::read(s, self.defaults)));
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let webhooks = root.tables("webhooks").into_iter();
+        let webhooks = webhooks.filter_map(|f| f.section("a webhook", webhook::KEYS));
+        self.webhooks.extend(webhooks.filter_map(|s| webhook::read(s, folder)));
     }
 }
 
@@ -147,7 +162,16 @@ fn collector(section: Section<'_>, path: &Path) -> CollectorConfig {
         data_dir: section.get("data_dir").and_then(|f| f.text()).map(|dir| folder.join(dir)),
         http: address("http", "write \"127.0.0.1:7480\"").unwrap_or(usual.http),
         listen: address("listen", "write \"127.0.0.1:7481\"").unwrap_or(usual.listen),
+        public_url: section.get("public_url").and_then(public_url),
     }
+}
+
+fn public_url(field: Field<'_>) -> Option<Url> {
+    let mut url = check::http_url(field.text()?).map_err(|why| field.wrong(why)).ok()?;
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Some(url)
 }
 
 #[cfg(test)]

@@ -139,7 +139,9 @@ fn syntax_errors_and_unreadable_files_are_mistakes() {
     let told = mistakes(&[("parallax.toml", ""), ("conf.d/a.toml", "[collector]\n")]);
     assert_eq!(
         told,
-        ["conf.d/a.toml:1: unknown key \"collector\" in the file; known here: agents, targets"]
+        [
+            "conf.d/a.toml:1: unknown key \"collector\" in the file; known here: agents, targets, webhooks"
+        ]
     );
 }
 

@@ -7,12 +7,23 @@ use parallax_model::{AgentSpec, Target};
 use super::mistake::hint;
 use super::source::{Place, Report};
 use super::target::Declared;
+use crate::notify::Webhook;
 
 /// Most targets: what one assignment can carry.
 const TARGETS_MAX: usize = parallax_proto::limits::ASSIGNMENT_TARGETS_MAX;
 
 /// Most agents: what one collector is built for, ten times over.
 const AGENTS_MAX: usize = 10_000;
+
+/// Most webhooks: each message is written once for each.
+const WEBHOOKS_MAX: usize = 32;
+
+/// The webhooks, after every name used twice was told.
+pub(super) fn webhooks(declared: Vec<(Place, Webhook)>, report: &Report) -> Vec<Webhook> {
+    once("webhook", declared.iter().map(|(place, w)| (*place, w.name.as_str())), report);
+    too_many("webhooks", declared.get(WEBHOOKS_MAX).map(|d| d.0), WEBHOOKS_MAX, report);
+    declared.into_iter().map(|(_, webhook)| webhook).collect()
+}
 
 /// The agents, after every name used twice was told.
 pub(super) fn agents(declared: Vec<(Place, AgentSpec)>, report: &Report) -> Vec<AgentSpec> {

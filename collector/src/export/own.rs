@@ -5,7 +5,7 @@ use std::fmt::Display;
 use parallax_model::Timestamp;
 
 use super::exposition::{Labels, Lines, Metric};
-use crate::view::{Counts, Edge};
+use crate::view::{Counts, Edge, WebhookNews};
 
 macro_rules! metrics {
     ($($id:ident $kind:literal $name:literal $help:literal;)*) => {
@@ -32,6 +32,10 @@ metrics! {
     STORE_ERRORS "counter" "parallax_store_errors_total" "Times the store did not do what it was asked.";
     RELOAD_OK "gauge" "parallax_config_last_reload_successful" "1 if the last load of the configuration took effect.";
     RELOAD_AT "gauge" "parallax_config_last_reload_timestamp_seconds" "When the configuration was last loaded or refused.";
+    OUTBOX "gauge" "parallax_webhook_waiting" "Messages that wait for a webhook.";
+    DELIVERED "counter" "parallax_webhook_delivered_total" "Messages a webhook took, since the start.";
+    FAILED "counter" "parallax_webhook_failures_total" "Tries that a webhook did not take, since the start.";
+    UNDELIVERED "counter" "parallax_webhook_lost_total" "Messages a webhook will never have: too many waited, or for too long.";
     LISTENERS "gauge" "parallax_event_listeners" "Listeners on the event stream.";
     READY "gauge" "parallax_ready" "1 if every part of the collector is ready.";
     STARTED "gauge" "parallax_start_time_seconds" "When the collector started.";
@@ -70,6 +74,7 @@ pub(super) fn write(edge: &Edge, counts: Option<Counts>) -> String {
         one(out, RELOAD_OK, u8::from(reload.ok));
         one(out, RELOAD_AT, seconds(reload.at));
     }
+    webhooks(out, edge);
     one(out, LISTENERS, health.listeners());
     one(out, READY, u8::from(health.reasons().is_empty()));
     one(out, STARTED, seconds(health.started()));
@@ -105,6 +110,17 @@ fn fleet(out: &mut String, edge: &Edge) {
     many(out, FAULTS, "locus", LOCI.iter().map(|locus| (*locus, of(locus))));
 }
 
+fn webhooks(out: &mut String, edge: &Edge) {
+    let webhooks = edge.health.webhooks();
+    let mut each = |metric, of: fn(&WebhookNews) -> u64| {
+        many(out, metric, "webhook", webhooks.iter().map(|(name, w)| (name.as_str(), of(w))));
+    };
+    each(OUTBOX, |w| w.waiting);
+    each(DELIVERED, |w| w.delivered);
+    each(FAILED, |w| w.failed);
+    each(UNDELIVERED, WebhookNews::lost);
+}
+
 /// Seconds of the epoch, as Prometheus tells time.
 pub(super) fn seconds(at: Timestamp) -> f64 {
     at.millis() as f64 / 1e3
@@ -114,12 +130,12 @@ fn one(out: &mut String, metric: Metric, value: impl Display) {
     Lines::new(metric, false, out).put(&Labels::default(), value);
 }
 
-/// Label values are our own words: none needs escaping.
-fn many<V: Display>(
+/// Label values are our own words, or plain names of the configuration: none needs escaping.
+fn many<'a, V: Display>(
     out: &mut String,
     metric: Metric,
     label: &str,
-    values: impl IntoIterator<Item = (&'static str, V)>,
+    values: impl IntoIterator<Item = (&'a str, V)>,
 ) {
     let mut lines = Lines::new(metric, false, out);
     for (word, value) in values {

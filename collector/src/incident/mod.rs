@@ -29,21 +29,19 @@ struct Known {
 
 impl Incidents {
     /// Takes over after a restart: `found` are the faults that the engine has open after it heard
-    /// the journal again, `stored` those that were open before. Answers the faults that are open now,
-    /// each under its old number if it has one.
+    /// the journal again, `stored` those that were open before. Answers what is news: faults that
+    /// were not stored before the end, and the present word on those that were.
     pub fn take_over<'a>(
         found: impl Iterator<Item = &'a Fault>,
         stored: Vec<Fault>,
         now: Timestamp,
         warm_up: Duration,
-    ) -> (Self, Vec<Fault>) {
+    ) -> (Self, Vec<Change>) {
         let mut incidents =
             Self { known: HashMap::new(), unconfirmed: stored, confirm_by: now + warm_up };
-        let mut open: Vec<Fault> =
-            found.map(|fault| incidents.confirmed(fault.clone()).0).collect();
-        open.extend(incidents.unconfirmed.iter().cloned());
-        open.sort_by_key(|fault| fault.id);
-        (incidents, open)
+        let news =
+            found.map(|fault| incidents.take(Change::Opened(Box::new(fault.clone())))).collect();
+        (incidents, news)
     }
 
     /// What the engine says, under the numbers that people know.
@@ -114,19 +112,16 @@ mod tests {
         Fault { locus: Locus::Service { target }, opened: at(opened_ms), ..fault(id, None) }
     }
 
-    fn ids(faults: &[Fault]) -> Vec<u64> {
-        faults.iter().map(|f| f.id.0).collect()
-    }
-
     const WARM_UP: Duration = Duration::from_secs(10);
 
     #[test]
     fn a_fault_that_goes_on_keeps_its_number_over_a_restart() {
         let stored = vec![of("shop", 3, 100), of("bank", 4, 200)];
         let found = [of("bank", 5, 900), of("news", 6, 950)];
-        let (mut incidents, open) = Incidents::take_over(found.iter(), stored, at(1_000), WARM_UP);
-        assert_eq!(ids(&open), [3, 4, 6]);
-        assert_eq!(open[1].opened, at(200));
+        let (mut incidents, news) = Incidents::take_over(found.iter(), stored, at(1_000), WARM_UP);
+        let [Change::Updated(bank), Change::Opened(fresh)] = &news[..] else { panic!("{news:?}") };
+        assert_eq!((bank.id, bank.opened), (FaultId(4), at(200)));
+        assert_eq!(fresh.id, FaultId(6));
 
         let Change::Updated(bank) = incidents.take(Change::Updated(Box::new(of("bank", 5, 900))))
         else {
@@ -153,8 +148,8 @@ mod tests {
     #[test]
     fn a_fault_that_is_over_is_closed_after_the_warm_up() {
         let stored = vec![of("shop", 3, 100)];
-        let (mut incidents, open) = Incidents::take_over([].iter(), stored, at(1_000), WARM_UP);
-        assert_eq!(ids(&open), [3]);
+        let (mut incidents, news) = Incidents::take_over([].iter(), stored, at(1_000), WARM_UP);
+        assert_eq!(news, []);
         assert_eq!(incidents.tick(at(10_999)), []);
         let closed = incidents.tick(at(11_000));
         let [Change::Closed(fault)] = &closed[..] else { panic!("{closed:?}") };

@@ -11,10 +11,11 @@ use pb::collector_client::CollectorClient;
 use tonic::Code;
 
 use super::*;
+use crate::store::letter::{Letter, LetterId};
 use crate::store::memory::Memory;
 use crate::store::suite::{results, span};
 use crate::store::writer::writer;
-use crate::store::{Arrival, Kept, ReadStore, StoreError, WriteStore};
+use crate::store::{Arrival, Dropped, Kept, ReadStore, StoreError, WriteStore};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -39,8 +40,12 @@ impl WriteStore for Door {
         self.memory.append(arrivals)
     }
 
-    fn put_faults(&mut self, faults: &[Fault]) -> Result<(), StoreError> {
-        self.memory.put_faults(faults)
+    fn put_faults(&mut self, faults: &[Fault], letters: &[Letter]) -> Result<Dropped, StoreError> {
+        self.memory.put_faults(faults, letters)
+    }
+
+    fn forget_letters(&mut self, letters: &[LetterId]) -> Result<(), StoreError> {
+        self.memory.forget_letters(letters)
     }
 }
 
@@ -71,7 +76,7 @@ struct World {
 async fn world() -> World {
     let door = Door::default();
     let (judged, committed) = mpsc::channel(100);
-    let (writer, work) = writer(Box::new(door.clone()), judged);
+    let (writer, work) = writer(Box::new(door.clone()), judged, CancellationToken::new());
     tokio::spawn(work);
     let fleet = Fleet::new([name("a"), name("b")], vec![target("shop")], NOW, Box::new(|_| {}));
     let stop = CancellationToken::new();

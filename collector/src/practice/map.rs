@@ -76,12 +76,13 @@ pub fn config(
     data_dir: PathBuf,
 ) -> Result<Config, InvalidName> {
     Ok(Config {
-        collector: CollectorConfig { data_dir: Some(data_dir), http, listen },
+        collector: CollectorConfig { data_dir: Some(data_dir), http, listen, public_url: None },
         agents: PLACES.iter().map(agent).collect::<Result<_, _>>()?,
         targets: TARGETS
             .iter()
             .map(|&(name, role)| target(name, role))
             .collect::<Result<_, _>>()?,
+        webhooks: Vec::new(),
     })
 }
 

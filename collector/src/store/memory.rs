@@ -6,14 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, TargetName, Timestamp};
 
+use super::letter::{LETTERS_MAX, Letter, LetterId, Waiting};
 use super::tally::{PathTally, Tallies, Tally};
-use super::{Arrival, Counts, FaultQuery, Kept, ReadStore, StoreError, WriteStore, part, spans};
+use super::{
+    Arrival, Counts, Dropped, FaultQuery, Kept, ReadOutbox, ReadStore, StoreError, WriteStore,
+    part, spans,
+};
 
 #[derive(Debug, Default)]
 struct State {
     journal: Vec<Arrival>,
     held: HashMap<(AgentName, Epoch), IntervalSet>,
     faults: BTreeMap<FaultId, Fault>,
+    outbox: BTreeMap<LetterId, Letter>,
+    letters: u64,
     counts: Counts,
     tallies: BTreeMap<(AgentName, TargetName), Tally>,
 }
@@ -34,13 +40,45 @@ impl WriteStore for Memory {
         Ok(arrivals.iter().map(|arrival| state.take(arrival)).collect())
     }
 
-    fn put_faults(&mut self, faults: &[Fault]) -> Result<(), StoreError> {
-        self.state().faults.extend(faults.iter().map(|f| (f.id, f.clone())));
+    fn put_faults(&mut self, faults: &[Fault], letters: &[Letter]) -> Result<Dropped, StoreError> {
+        let mut state = self.state();
+        state.faults.extend(faults.iter().map(|f| (f.id, f.clone())));
+        let mut dropped = Dropped::new();
+        for letter in letters {
+            state.post(letter.clone());
+            let waiting = |state: &State| {
+                let of = |l: &(&LetterId, &Letter)| l.1.webhook == letter.webhook;
+                state.outbox.iter().filter(of).map(|(id, _)| *id).collect::<Vec<_>>()
+            };
+            if let [oldest, rest @ ..] = &waiting(&state)[..]
+                && rest.len() >= LETTERS_MAX
+            {
+                state.outbox.remove(oldest);
+                *dropped.entry(letter.webhook.clone()).or_default() += 1;
+            }
+        }
+        Ok(dropped)
+    }
+
+    fn forget_letters(&mut self, letters: &[LetterId]) -> Result<(), StoreError> {
+        self.state().outbox.retain(|id, _| !letters.contains(id));
         Ok(())
     }
 }
 
 impl State {
+    fn post(&mut self, mut letter: Letter) {
+        self.outbox.retain(|_, older| {
+            let superseded = letter.supersedes(older);
+            if superseded {
+                letter.inherit(older.previous.clone());
+            }
+            !superseded
+        });
+        self.letters += 1;
+        self.outbox.insert(LetterId(self.letters), letter);
+    }
+
     fn take(&mut self, arrival: &Arrival) -> Kept {
         let key = (arrival.agent.clone(), arrival.batch.epoch);
         let kept = spans::take(self.held.entry(key).or_default(), arrival.batch.span);
@@ -106,5 +144,31 @@ impl ReadStore for Memory {
             }
         }
         Ok(())
+    }
+}
+
+impl ReadOutbox for Memory {
+    fn waiting(&self, webhook: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+        let state = self.state();
+        let waiting = |(id, l): (&LetterId, &Letter)| Waiting {
+            id: *id,
+            fault: l.fault,
+            event: l.event,
+            at: l.at,
+        };
+        let ours = state.outbox.iter().filter(|(_, l)| l.webhook == webhook);
+        Ok(ours.map(waiting).take(limit).collect())
+    }
+
+    fn letter(&self, id: LetterId) -> Result<Option<Letter>, StoreError> {
+        Ok(self.state().outbox.get(&id).cloned())
+    }
+
+    fn outbox(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for letter in self.state().outbox.values() {
+            *counts.entry(letter.webhook.clone()).or_default() += 1;
+        }
+        Ok(counts)
     }
 }

@@ -3,10 +3,11 @@
 //! Contract: domain types only. [`WriteStore::append`] is one durable transaction: the journal's
 //! rows, the interval sets that say what is stored, and the counts derived from it change together or
 //! not at all, so a record `(agent, epoch, seq)` is stored and counted exactly once however often it
-//! arrives. Every implementation
-//! passes the same suite (`suite.rs`).
+//! arrives. A fault's change and the letters that tell of it are one transaction, too. Every
+//! implementation passes the same suite (`suite.rs`).
 //! Never: a decision, a clock, an ack (those who append send it, after the commit).
 
+pub mod letter;
 #[cfg(test)]
 pub(crate) mod memory;
 mod spans;
@@ -16,6 +17,7 @@ pub(crate) mod suite;
 mod tally;
 pub mod writer;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use parallax_model::{
@@ -23,6 +25,8 @@ use parallax_model::{
 };
 
 pub use tally::{BOUNDS, PathTally, TALLIED_TARGETS_MAX, Tally};
+
+use letter::{Letter, LetterId, Waiting};
 
 /// Most spans in what is held of one epoch. An agent that sends live results before its backlog makes
 /// one hole for each time it comes back; thousands are made by nothing but malice.
@@ -96,8 +100,28 @@ pub trait WriteStore: Send {
     /// counted and dropped. The answers stand in the order of the arrivals.
     fn append(&mut self, arrivals: &[Arrival]) -> Result<Vec<Kept>, StoreError>;
 
-    /// Stores faults whole, over what was stored under their numbers before.
-    fn put_faults(&mut self, faults: &[Fault]) -> Result<(), StoreError>;
+    /// Stores faults whole, over what was stored under their numbers before, and the letters that tell
+    /// of them, all in one durable transaction. Answers whose letters had to be dropped for it, and
+    /// how many ([`letter::LETTERS_MAX`]).
+    fn put_faults(&mut self, faults: &[Fault], letters: &[Letter]) -> Result<Dropped, StoreError>;
+
+    /// Forgets letters: they are delivered, or given up.
+    fn forget_letters(&mut self, letters: &[LetterId]) -> Result<(), StoreError>;
+}
+
+/// Letters that were dropped because too many waited, by webhook.
+pub type Dropped = BTreeMap<String, u64>;
+
+/// What those who deliver ask the store.
+pub trait ReadOutbox: Send + Sync {
+    /// The oldest letters that wait for a webhook, at most `limit`, in the order they were written.
+    fn waiting(&self, webhook: &str, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+
+    /// A letter, unless it was forgotten or replaced meanwhile.
+    fn letter(&self, id: LetterId) -> Result<Option<Letter>, StoreError>;
+
+    /// The webhooks for which letters wait, and how many do.
+    fn outbox(&self) -> Result<BTreeMap<String, u64>, StoreError>;
 }
 
 /// What asks the store. Any number at once; none waits for the writer.

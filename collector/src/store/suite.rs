@@ -194,8 +194,8 @@ fn the_largest_numbers_are_kept((mut write, read): Pair) {
 
 fn faults_are_kept_whole_and_listed_newest_first((mut write, read): Pair) {
     assert_eq!(read.newest_fault().unwrap(), None);
-    write.put_faults(&[fault(1, None), fault(2, None), fault(3, Some(9))]).unwrap();
-    write.put_faults(&[fault(1, Some(8))]).unwrap();
+    write.put_faults(&[fault(1, None), fault(2, None), fault(3, Some(9))], &[]).unwrap();
+    write.put_faults(&[fault(1, Some(8))], &[]).unwrap();
     assert_eq!(read.fault(FaultId(1)).unwrap(), Some(fault(1, Some(8))));
     assert_eq!(read.fault(FaultId(4)).unwrap(), None);
     assert_eq!(read.newest_fault().unwrap(), Some(FaultId(3)));

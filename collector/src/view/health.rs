@@ -1,6 +1,6 @@
 //! What the process says of itself: is it ready, and what went wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -48,6 +48,40 @@ pub struct Health {
     store_errors: AtomicU64,
     listeners: AtomicU64,
     meter: OnceLock<Meter>,
+    webhooks: Mutex<BTreeMap<String, WebhookNews>>,
+}
+
+/// How a webhook fares, since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WebhookNews {
+    /// Messages that wait for it.
+    pub waiting: u64,
+    /// Messages it took.
+    pub delivered: u64,
+    /// Tries that failed.
+    pub failed: u64,
+    /// Messages that were dropped because too many waited.
+    pub dropped: u64,
+    /// Messages that were given up because they could not be delivered for days.
+    pub given_up: u64,
+    /// Since when it takes nothing, if so.
+    pub failing: Option<Failing>,
+}
+
+impl WebhookNews {
+    /// Messages it will never have.
+    pub const fn lost(&self) -> u64 {
+        self.dropped.saturating_add(self.given_up)
+    }
+}
+
+/// Since when a webhook takes nothing, and why the last try failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub why: String,
 }
 
 /// The last attempt to load the configuration.
@@ -70,6 +104,7 @@ impl Health {
             store_errors: AtomicU64::new(0),
             listeners: AtomicU64::new(0),
             meter: OnceLock::new(),
+            webhooks: Mutex::default(),
         }
     }
 
@@ -134,6 +169,29 @@ impl Health {
     /// Counts a listener out.
     pub fn left(&self) {
         self.listeners.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How each webhook fares, by name.
+    pub fn webhooks(&self) -> BTreeMap<String, WebhookNews> {
+        self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How a webhook fares.
+    pub fn webhook(&self, name: &str) -> WebhookNews {
+        let webhooks = self.webhooks.lock().unwrap_or_else(PoisonError::into_inner);
+        webhooks.get(name).cloned().unwrap_or_default()
+    }
+
+    /// A webhook fares so.
+    pub fn tell_webhook(&self, name: &str, news: WebhookNews) {
+        let mut webhooks = self.webhooks.lock().unwrap_or_else(PoisonError::into_inner);
+        webhooks.insert(name.to_owned(), news);
+    }
+
+    /// Forgets webhooks that are not among these.
+    pub fn keep_webhooks(&self, names: &HashSet<String>) {
+        let mut webhooks = self.webhooks.lock().unwrap_or_else(PoisonError::into_inner);
+        webhooks.retain(|name, _| names.contains(name));
     }
 
     /// Listeners on the event stream.

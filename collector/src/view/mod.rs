@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::store::{BOUNDS, Counts, FaultQuery, PathTally, StoreError, Tally};
 pub use event::{Event, EventBody};
 pub use fleet::Fleet;
-pub use health::{Health, Reload, Traffic};
+pub use health::{Failing, Health, Reload, Traffic, WebhookNews};
 pub use path::{Look, Path, Peer, fnv_1a};
 pub use read::{AgentRow, Cell, CellState, Overview, PathRow, TargetRow, Told};
 

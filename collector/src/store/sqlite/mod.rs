@@ -8,6 +8,7 @@
 //! [`WriteStore::append`]: super::WriteStore::append
 
 mod open;
+mod outbox;
 mod read;
 mod schema;
 mod write;

@@ -29,7 +29,7 @@ impl SqliteRead {
         Self { file, idle: Mutex::default() }
     }
 
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

@@ -61,6 +61,20 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (agent, target)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- Messages that wait for a receiver, written in the transaction of the fault they tell of. Numbers
+    -- are never used twice: who delivers knows letters by them.
+    CREATE TABLE outbox (
+        id       INTEGER PRIMARY KEY AUTOINCREMENT,
+        webhook  TEXT    NOT NULL,
+        fault    INTEGER NOT NULL,
+        event    TEXT    NOT NULL,
+        at_us    INTEGER NOT NULL,
+        previous TEXT,
+        body     TEXT    NOT NULL
+    ) STRICT;
+    CREATE INDEX outbox_webhook ON outbox (webhook, id);
+",
 ];
 
 /// The newest version this build knows.

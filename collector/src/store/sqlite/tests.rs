@@ -17,7 +17,7 @@ fn what_was_kept_is_there_after_a_restart() {
     let mut first = open(folder.path(), now()).unwrap();
     let batch = arrival("a", 10, results(1, 1, 3));
     first.write.append(std::slice::from_ref(&batch)).unwrap();
-    first.write.put_faults(&[fault(4, None)]).unwrap();
+    first.write.put_faults(&[fault(4, None)], &[]).unwrap();
     drop(first);
     let mut second = open(folder.path(), now()).unwrap();
     assert_eq!(second.quarantined, None);

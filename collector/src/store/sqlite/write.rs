@@ -7,10 +7,12 @@ use parallax_proto::limits::BATCH_BYTES_MAX;
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
 use super::failed;
+use super::outbox;
 use crate::json::FaultJson;
+use crate::store::letter::{Letter, LetterId};
 use crate::store::tally::Tallies;
 use crate::store::{
-    Arrival, Counts, Kept, StoreError, TALLIED_TARGETS_MAX, WriteStore, part, spans,
+    Arrival, Counts, Dropped, Kept, StoreError, TALLIED_TARGETS_MAX, WriteStore, part, spans,
 };
 
 /// Owns the only connection that writes.
@@ -54,7 +56,7 @@ impl WriteStore for SqliteWrite {
         Ok(all)
     }
 
-    fn put_faults(&mut self, faults: &[Fault]) -> Result<(), StoreError> {
+    fn put_faults(&mut self, faults: &[Fault], letters: &[Letter]) -> Result<Dropped, StoreError> {
         let db = self.db.transaction().map_err(failed("begin"))?;
         {
             let sql = "INSERT OR REPLACE INTO fault (id, open, json) VALUES (?1, ?2, ?3)";
@@ -66,6 +68,14 @@ impl WriteStore for SqliteWrite {
                     .map_err(failed("store a fault"))?;
             }
         }
+        let dropped = outbox::post(&db, letters)?;
+        db.commit().map_err(failed("commit"))?;
+        Ok(dropped)
+    }
+
+    fn forget_letters(&mut self, letters: &[LetterId]) -> Result<(), StoreError> {
+        let db = self.db.transaction().map_err(failed("begin"))?;
+        outbox::forget(&db, letters)?;
         db.commit().map_err(failed("commit"))
     }
 }
