@@ -23,5 +23,5 @@ pub mod schedule;
 pub mod spool;
 pub mod uplink;
 
-pub use app::{Agent, StartError};
+pub use app::{Agent, Pulse, StartError};
 pub use config::{CollectorUrl, Config};

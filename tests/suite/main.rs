@@ -15,5 +15,6 @@ mod reload;
 mod replay;
 mod road;
 mod story;
+mod systemd;
 mod told;
 mod walls;

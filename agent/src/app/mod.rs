@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Config;
 use crate::probe::{Surroundings, TlsError, look};
-use crate::schedule::{Order, Runner};
+use crate::schedule::{Beat, Order, Runner};
 use crate::spool::{Folder, Spool};
 use crate::uplink::{Standing, Uplink, Wanted};
 use keeper::Keeper;
@@ -60,6 +60,15 @@ pub struct Agent {
     uplink: JoinSet<()>,
 }
 
+/// What a running agent says of itself every few seconds, from the loop that decides when to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// Targets it looks at; none before the first assignment.
+    pub targets: usize,
+    /// Results that wait for the collector's ack.
+    pub waiting: u64,
+}
+
 /// Why an agent did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -86,6 +95,15 @@ impl Agent {
     /// Starts an agent on the current tokio runtime. It returns before the collector is reached: that
     /// may take as long as it takes.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_heard(config, |_| ()).await
+    }
+
+    /// The same, with somebody who listens whether it goes on: silence of several
+    /// [`BEAT_EVERY`](crate::schedule::BEAT_EVERY) means that it hangs. `pulse` must not wait.
+    pub async fn start_heard(
+        config: Config,
+        mut pulse: impl FnMut(Pulse) + Send + 'static,
+    ) -> Result<Self, StartError> {
         let folder = config.data_dir.display().to_string();
         let prepared = tokio::task::spawn_blocking(move || prepare(config)).await;
         let broken = |e| StartError::Folder { folder, source: io::Error::other(e) };
@@ -105,8 +123,13 @@ impl Agent {
             async move { look(&target, &around, now(), asked).await }
         };
         let name = config.name.clone();
+        let spool_now = standing_in.clone();
+        let beat: Beat = Box::new(move |targets| {
+            pulse(Pulse { targets, waiting: spool_now.borrow().state.records });
+        });
         let runner =
-            Runner::new(name.clone(), config.looks_at_once, look, results, Arc::clone(&missed));
+            Runner::new(name.clone(), config.looks_at_once, look, results, Arc::clone(&missed))
+                .heard_by(beat);
         let keeper = Keeper::new(spool, live, standing, finish.clone(), lock);
         let uplink = Uplink::<Order> {
             agent: name.clone(),

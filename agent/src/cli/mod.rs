@@ -5,6 +5,7 @@
 
 mod probe;
 mod run;
+mod systemd;
 mod url;
 
 use std::path::PathBuf;

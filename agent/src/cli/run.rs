@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{FAILED, Run, USAGE, fail};
+use super::{FAILED, Run, USAGE, fail, systemd};
 use crate::config::{ConfigError, Settings};
 use crate::{Agent, Config};
 
@@ -20,7 +20,7 @@ impl Run {
                 (Ok(term), Ok(int)) => (term, int),
                 (Err(error), _) | (_, Err(error)) => return fail(FAILED, error),
             };
-        let mut agent = match Agent::start(config).await {
+        let mut agent = match Agent::start_heard(config, systemd::listener()).await {
             Ok(agent) => agent,
             Err(error) => return fail(FAILED, error),
         };
@@ -30,6 +30,7 @@ impl Run {
             () = agent.broken() => true,
         };
         tracing::info!("stopping; a second signal ends at once");
+        systemd::stopping();
         tokio::select! {
             () = agent.stop() => {
                 if broken {

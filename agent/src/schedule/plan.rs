@@ -53,6 +53,11 @@ impl Plan {
         self.due.peek().map(|Reverse((due, _))| *due)
     }
 
+    /// How many targets there are.
+    pub fn targets(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The target of that name.
     pub fn target(&self, name: &TargetName) -> Option<&Arc<Target>> {
         self.entries.iter().map(|entry| &entry.target).find(|target| target.name == *name)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parallax_model::{AgentName, ProbeResult, Target, TargetName};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Plan;
@@ -23,6 +23,13 @@ const ASKED_WAITING_MAX: usize = 1000;
 
 /// How long looks that are under way may go on after the stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often the loop beats. Whoever listens gives it several times as long before it counts as hung.
+pub const BEAT_EVERY: Duration = Duration::from_secs(5);
+
+/// Called with the number of targets by the loop itself, at its first turn and then at every beat; it
+/// must not wait.
+pub type Beat = Box<dyn FnMut(usize) + Send>;
 
 /// What a collector wants looked at.
 #[derive(Debug)]
@@ -47,6 +54,7 @@ pub struct Runner<L> {
     asked_waiting: VecDeque<TargetName>,
     results: mpsc::Sender<ProbeResult>,
     missed: Arc<AtomicU64>,
+    beat: Beat,
 }
 
 impl<L, F> Runner<L>
@@ -54,8 +62,8 @@ where
     L: Fn(Arc<Target>, bool) -> F,
     F: Future<Output = ProbeResult> + Send + 'static,
 {
-    /// A runner without targets. `look` makes one look, `true` if it was asked for; results go to
-    /// `results`, and slots that pass unserved are added to `missed`.
+    /// A runner without targets that nobody listens to. `look` makes one look, `true` if it was asked
+    /// for; results go to `results`, and slots that pass unserved are added to `missed`.
     pub fn new(
         agent: AgentName,
         at_once_max: usize,
@@ -75,13 +83,22 @@ where
             asked_waiting: VecDeque::new(),
             results,
             missed,
+            beat: Box::new(|_| ()),
         }
+    }
+
+    /// The same runner with somebody who listens whether it goes on.
+    #[must_use]
+    pub fn heard_by(self, beat: Beat) -> Self {
+        Self { beat, ..self }
     }
 
     /// Looks until `stop`, then finishes what is under way.
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>, stop: CancellationToken) {
         let timer = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(timer);
+        let mut beat = interval(BEAT_EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_due();
             let next = self.plan.next().filter(|_| self.has_room());
@@ -91,11 +108,10 @@ where
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                _ = beat.tick() => (self.beat)(self.plan.targets()),
                 Some(ended) = self.looks.join_next_with_id() => self.finish(ended).await,
                 Some(order) = orders.recv() => self.obey(order),
                 () = &mut timer, if next.is_some() => {}
-                // nothing will ever come again
-                else => stop.cancelled().await,
             }
         }
         let finish = async {
@@ -297,6 +313,36 @@ mod tests {
         assert!(result.asked);
         tokio::time::sleep(SECOND).await;
         assert_eq!(world.count(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_loop_beats_while_it_goes_on_and_not_when_it_hangs() {
+        let (orders, orders_in) = mpsc::channel(8);
+        let (results_out, mut results) = mpsc::channel(1);
+        let (beats_out, mut beats) = mpsc::channel(100);
+        let look = |target: Arc<Target>, asked| async move { result(&target, asked) };
+        let missed = Arc::new(AtomicU64::new(0));
+        let beat = Box::new(move |targets| beats_out.try_send(targets).unwrap());
+        let runner = Runner::new(AgentName::new("a").unwrap(), 8, look, results_out, missed);
+        tokio::spawn(runner.heard_by(beat).run(orders_in, CancellationToken::new()));
+        let mut heard = || std::iter::from_fn(|| beats.try_recv().ok()).collect::<Vec<_>>();
+
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(heard(), [0]);
+        // it looks once a minute, and beats as often as ever
+        orders.send(Order::Assign(vec![target("a", 60 * SECOND)])).await.unwrap();
+        tokio::time::sleep(3 * BEAT_EVERY).await;
+        assert_eq!(heard(), [1, 1, 1]);
+        // nobody takes its results: in the end it hangs
+        orders.send(Order::Assign(vec![target("a", SECOND)])).await.unwrap();
+        tokio::time::sleep(10 * SECOND).await;
+        heard();
+        tokio::time::sleep(100 * SECOND).await;
+        assert!(heard().is_empty());
+        results.recv().await.unwrap();
+        results.recv().await.unwrap();
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(heard(), [1]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::BEAT_EVERY;
 use crate::fleet::Fleet;
 use crate::incident::Incidents;
 use crate::judge::Judge;
@@ -67,6 +68,7 @@ pub(super) struct Court {
     told: HashMap<TargetName, (TargetState, Coverage)>,
     told_at: Timestamp,
     ticked: Timestamp,
+    beat: Option<fn(&View)>,
 }
 
 impl Court {
@@ -93,9 +95,15 @@ impl Court {
             told: HashMap::new(),
             told_at: Timestamp::EPOCH,
             ticked: (edge.now)(),
+            beat: None,
         };
         court.tell(news, (edge.now)());
         court
+    }
+
+    /// The same court with somebody who listens whether it goes on.
+    pub(super) fn heard_by(self, beat: Option<fn(&View)>) -> Self {
+        Self { beat, ..self }
     }
 
     /// Sits until adjourned, and then hears what is left.
@@ -107,6 +115,8 @@ impl Court {
     ) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = interval(BEAT_EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = adjourn.cancelled() => break,
@@ -117,6 +127,9 @@ impl Court {
                 Some(declared) = declared.recv() => self.declare(&declared),
                 Ok(()) = self.stored.changed() => self.release(),
                 _ = tick.tick() => self.tick(),
+                _ = beat.tick() => if let Some(heard) = self.beat {
+                    heard(&self.view);
+                },
             }
         }
         while let Ok(arrivals) = commits.try_recv() {

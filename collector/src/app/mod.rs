@@ -56,6 +56,9 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// streams, then the agents, which have disks.
 const COMMITS_WAITING_MAX: usize = 64;
 
+/// How often the court beats. Whoever listens gives it several times as long before it counts as hung.
+pub const BEAT_EVERY: Duration = Duration::from_secs(5);
+
 /// What is added to a collector by whoever embeds it.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -63,6 +66,9 @@ pub struct Options {
     pub more: Router,
     /// True in a practice world.
     pub practice: bool,
+    /// Called by the court's own loop every [`BEAT_EVERY`]: when judging hangs, it stops. It must not
+    /// wait.
+    pub beat: Option<fn(&View)>,
 }
 
 /// One running collector. Dropping it ends its tasks at once; [`Collector::stop`] ends them in order.
@@ -115,7 +121,8 @@ impl Collector {
         let adjourn = CancellationToken::new();
         let (webhooks, declared_webhooks) = watch::channel(Arc::<[Webhook]>::from(config.webhooks));
         let desk = Desk::new(webhooks.borrow().clone(), kept.public_url.clone(), &remembered.open);
-        let court = Court::new(remembered, desk, &edge, Arc::clone(&fleet), writer.clone());
+        let court = Court::new(remembered, desk, &edge, Arc::clone(&fleet), writer.clone())
+            .heard_by(options.beat);
         let rounds = Rounds {
             read: read as Arc<dyn ReadOutbox>,
             writer: writer.clone(),

@@ -14,6 +14,7 @@ mod replay;
 mod serve;
 mod show;
 mod status;
+mod systemd;
 mod targets;
 mod try_it;
 mod up;

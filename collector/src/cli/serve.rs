@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, block_on, complain, say};
+use super::{Failure, block_on, complain, say, systemd};
 use crate::app::{Collector, Options, StartError};
 use crate::config::{self, Config};
 
@@ -48,7 +48,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let collector = Collector::start(config, Options::default()).await.map_err(start_failure)?;
+    let options = Options { beat: Some(systemd::alive), ..Options::default() };
+    let collector = Collector::start(config, options).await.map_err(start_failure)?;
+    // it listens, its store is open, and what was before the restart is remembered
+    systemd::ready();
     say(&format!(
         "page and API on http://{}, agents on {}, data in {}",
         collector.http_addr(),
@@ -64,6 +67,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
             () = collector.broken() => break Err(broken()),
         }
     };
+    systemd::stopping();
     collector.stop().await;
     ended
 }

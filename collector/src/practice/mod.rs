@@ -98,7 +98,13 @@ async fn start_collector(
     let start = |http| {
         let config = map::config(http, loopback(0), data.join("collector"));
         let more = more.clone();
-        async { Ok(Collector::start(config?, app::Options { more, practice: true }).await?) }
+        async {
+            Ok(Collector::start(
+                config?,
+                app::Options { more, practice: true, ..app::Options::default() },
+            )
+            .await?)
+        }
     };
     let usual = if options.once { 0 } else { HTTP_PORT };
     match start(options.http.unwrap_or(loopback(usual))).await {
