@@ -28,6 +28,9 @@ pub struct EvidenceJson {
     /// Confidence without one agent.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub without: Vec<WithoutJson>,
+    /// Since when looks are good again; absent unless it is recovering.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub good_since_ms: Option<i64>,
     /// Version of the calibration.
     pub calibration: u32,
 }
@@ -86,6 +89,7 @@ impl From<&Evidence> for EvidenceJson {
                 behind_nats: rounded(a.behind_nats),
             }),
             without: e.without.iter().map(without_to_json).collect(),
+            good_since_ms: e.good_since.map(Timestamp::millis),
             calibration: e.calibration,
         }
     }
@@ -129,6 +133,7 @@ impl TryFrom<&EvidenceJson> for Evidence {
             failure_rate: json.failure_rate,
             alternative: json.alternative.as_ref().map(alternative).transpose()?,
             without: json.without.iter().map(without).collect::<Result<_, _>>()?,
+            good_since: json.good_since_ms.map(Timestamp::from_millis),
             calibration: json.calibration,
         })
     }

@@ -41,6 +41,7 @@ fn fault(locus: Locus) -> Fault {
             failure_rate: 0.97,
             alternative: Some(Alternative { locus: Locus::Collector, behind_nats: 11.25 }),
             without: vec![Without { agent: name("eu-west-1"), confidence: Confidence::new(0.5) }],
+            good_since: Some(Timestamp::from_millis(1_766_703_136_100)),
             calibration: 1,
         },
     }

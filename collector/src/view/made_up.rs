@@ -156,6 +156,7 @@ pub(crate) fn outage(id: u64) -> Fault {
                 behind_nats: 11.3,
             }),
             without: vec![Without { agent: name("eu-west-1"), confidence: Confidence::new(0.987) }],
+            good_since: None,
             calibration: 1,
         },
     }

@@ -5,18 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parallax_model::fault::WITNESSES_MAX;
 use parallax_model::{
-    Alternative, Confidence, Coverage, ErrorKind, Evidence, Role, Timestamp, Without, Witness,
+    AgentName, Alternative, Confidence, Coverage, ErrorKind, Evidence, Role, Timestamp, Without,
+    Witness,
 };
 
-use crate::case::Case;
+use crate::case::{Case, corrected_ms};
 use crate::confidence::confidence;
 use crate::open::Open;
+use crate::path::Path;
 use crate::world::World;
 
 /// Version of the scale in [`crate::confidence`].
 pub(crate) const CALIBRATION: u32 = 1;
 /// Agents whose absence is tried.
 const WITHOUT_MAX: usize = 3;
+/// Failing targets whose other observers are listed, and failing agents of which it is said what
+/// else they see: a fleet may be large, a page is not.
+const BOUNDING_TARGETS_MAX: usize = 4;
+const BOUNDING_AGENTS_MAX: usize = 32;
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -50,20 +56,24 @@ pub(crate) fn evidence(world: &World, case: &Case, open: &Open) -> Evidence {
     let without = without(world, case, open, &tallies);
     let (mut fore, against): (Vec<_>, Vec<_>) = tallies.into_iter().partition(|(_, t)| t.bad > 0);
     fore.sort_by(|(a, x), (b, y)| y.bad.cmp(&x.bad).then(x.ok.cmp(&y.ok)).then(a.cmp(b)));
-    let mut against: Vec<Witness> =
-        against.into_iter().map(|(path, t)| witness(world, case, path, &t)).collect();
-    against.extend(bounds(world, case, open));
+    let failing: Vec<(u32, u32)> = fore
+        .iter()
+        .map(|(path, _)| &case.paths[*path as usize])
+        .map(|p| (p.agent, p.target))
+        .collect();
+    let within = against.into_iter().map(|(path, t)| witness(world, case, path, &t)).collect();
+    let (against_count, witnesses_against) = bounds(world, case.now, open, within, &failing);
     let mut kinds: Vec<(ErrorKind, u32)> = kinds.into_iter().collect();
     kinds.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     Evidence {
         for_count: fore.len() as u32,
-        against_count: against.len() as u32,
+        against_count,
         witnesses_for: fore
             .iter()
             .take(WITNESSES_MAX)
             .map(|(path, t)| witness(world, case, *path, t))
             .collect(),
-        witnesses_against: against.into_iter().take(WITNESSES_MAX).collect(),
+        witnesses_against,
         kinds,
         failure_rate: open.fault.evidence.failure_rate,
         alternative: open
@@ -71,6 +81,7 @@ pub(crate) fn evidence(world: &World, case: &Case, open: &Open) -> Evidence {
             .and_then(|what| what.locus(world))
             .map(|locus| Alternative { locus, behind_nats: open.margin }),
         without,
+        good_since: open.easing.map(Timestamp::from_millis),
         calibration: CALIBRATION,
     }
 }
@@ -88,19 +99,83 @@ fn witness(world: &World, case: &Case, path: u32, tally: &Tally) -> Witness {
     }
 }
 
-/// Healthy paths just outside the locus: same target elsewhere.
-fn bounds(world: &World, case: &Case, open: &Open) -> Vec<Witness> {
-    let Some(target) = open.what.target() else { return Vec::new() };
-    let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
-    for look in case.looks.iter().filter(|l| l.at >= open.onset_ms()) {
-        let path = &case.paths[look.path as usize];
-        if path.target == target && !open.covers(world, path.agent, target) {
-            let tally = tallies.entry(look.path).or_default();
-            if look.mark.is_fail() { tally.bad += 1 } else { tally.ok += 1 }
-        }
+/// Healthy paths that bound the fault, and how many there are: those within it, the same targets
+/// from elsewhere, and what else those who fail see well, their references first.
+fn bounds(
+    world: &World,
+    now: i64,
+    open: &Open,
+    within: Vec<Witness>,
+    failing: &[(u32, u32)],
+) -> (u32, Vec<Witness>) {
+    let since = open.onset_ms();
+    let healthy = |id: u32| {
+        let path = &world.paths[id as usize];
+        let outside = !open.covers(world, path.agent, path.target);
+        outside.then(|| bystander(world, path, now, since)).flatten()
+    };
+    let mut targets: Vec<u32> = failing.iter().map(|&(_, t)| t).collect();
+    let mut agents: Vec<u32> = failing.iter().map(|&(a, _)| a).collect();
+    for ids in [&mut targets, &mut agents] {
+        let mut met = BTreeSet::new();
+        ids.retain(|&id| met.insert(id));
     }
-    let healthy = tallies.into_iter().filter(|(_, t)| t.bad == 0);
-    healthy.map(|(path, t)| witness(world, case, path, &t)).collect()
+    targets.truncate(BOUNDING_TARGETS_MAX);
+    agents.truncate(BOUNDING_AGENTS_MAX);
+    let there = targets.iter().flat_map(|&t| &world.targets[t as usize].paths);
+    let same: Vec<Witness> =
+        within.into_iter().chain(there.filter_map(|&id| healthy(id))).collect();
+    let theirs = |role: Role| -> Vec<Witness> {
+        let paths = agents.iter().flat_map(|&a| &world.agents[a as usize].paths);
+        let role_of = |id: u32| world.targets[world.paths[id as usize].target as usize].role;
+        paths.filter(|&&id| role_of(id) == role).filter_map(|&id| healthy(id)).collect()
+    };
+    let (references, others) = (theirs(Role::Reference), theirs(Role::Service));
+    let count = same.len() + references.len() + others.len();
+    // a share for each, so that none crowds the others out; what is left goes to the first
+    let (references_max, others_max) = (WITNESSES_MAX / 4, WITNESSES_MAX / 8);
+    let (r, o) = (references.len().min(references_max), others.len().min(others_max));
+    let mut listed: Vec<Witness> = same.into_iter().take(WITNESSES_MAX - r - o).collect();
+    listed.extend(one_of_each_agent_first(references).into_iter().take(r));
+    listed.extend(one_of_each_agent_first(others).into_iter().take(o));
+    (count as u32, listed)
+}
+
+/// Eight witnesses of eight agents say more than eight of two.
+fn one_of_each_agent_first(witnesses: Vec<Witness>) -> Vec<Witness> {
+    let mut met: BTreeMap<AgentName, u32> = BTreeMap::new();
+    let mut ranked: Vec<(u32, Witness)> = witnesses
+        .into_iter()
+        .map(|w| {
+            let rank = met.entry(w.agent.clone()).or_default();
+            *rank += 1;
+            (*rank, w)
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, w)| w).collect()
+}
+
+/// A path outside the fault that worked all the time since it began; none if it did not.
+fn bystander(world: &World, path: &Path, now: i64, since: i64) -> Option<Witness> {
+    let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
+    let fresh = path.seen().rev().take_while(|s| corrected_ms(now, offset_ms, s.at) >= since);
+    let mut ok = 0;
+    for seen in fresh {
+        if seen.mark.is_bad() {
+            return None;
+        }
+        ok += 1;
+    }
+    (ok > 0).then(|| Witness {
+        agent: world.agent_names.name(path.agent).clone(),
+        target: world.target_names.name(path.target).clone(),
+        ok,
+        fail: 0,
+        kind: None,
+        stage: None,
+        last: Timestamp::from_millis(path.heard),
+    })
 }
 
 /// The confidence, were one agent's looks not there: for the most telling agents.

@@ -7,6 +7,7 @@ use parallax_model::{Confidence, ErrorKind, Fault, FaultState, Locus, Reason, Re
 use crate::case::{Case, CasePath, Look};
 use crate::explain::Finding;
 use crate::ready::Witnesses;
+use crate::speak::Gist;
 use crate::suspect::What;
 use crate::world::World;
 
@@ -52,6 +53,8 @@ pub(crate) struct Open {
     /// When something was last said of it, ms.
     pub(crate) said: i64,
     pub(crate) told: Option<Told>,
+    /// The evidence then, as far as a change of it is worth telling.
+    pub(crate) gist: Option<Gist>,
 }
 
 /// What was last said of a fault, as far as a change of it is worth telling.
@@ -62,6 +65,7 @@ pub(crate) struct Told {
     pub(crate) reason: Option<Reason>,
     pub(crate) affected: Vec<TargetName>,
     pub(crate) regions: Vec<Region>,
+    pub(crate) recovering: bool,
     pub(crate) confidence: Confidence,
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parallax_model::{
-    Change, Evidence, Fault, FaultId, FaultState, Locus, Reason, Region, TargetName, Timestamp,
+    AgentName, Change, ErrorKind, Evidence, Fault, FaultId, FaultState, Locus, Reason, Region,
+    TargetName, Timestamp,
 };
 
 use crate::case::{Case, CasePath};
@@ -55,6 +56,7 @@ pub(crate) fn draft(world: &World, case: &Case, finding: &Finding) -> Open {
         paused_at: i64::MIN,
         said: i64::MIN,
         told: None,
+        gist: None,
     }
 }
 
@@ -99,7 +101,33 @@ pub(crate) fn retell(world: &World, case: &Case, open: &mut Open) -> Option<Faul
     if matters || (step >= CONFIDENCE_STEP && quiet >= UPDATE_MINOR_MS) {
         return Some(speak(world, case, open));
     }
-    None
+    let pace = open.interval_ms(world).clamp(UPDATE_MS, UPDATE_MINOR_MS);
+    if quiet < pace {
+        return None;
+    }
+    // the first word rests on a few looks: those who joined them, on either side, are news
+    let evidence = evidence(world, case, open);
+    (open.gist.as_ref() != Some(&Gist::of(&evidence))).then(|| speak_with(case, open, evidence))
+}
+
+/// As much of the evidence as a reader would notice.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Gist {
+    agents: BTreeSet<AgentName>,
+    targets: BTreeSet<TargetName>,
+    kind: Option<ErrorKind>,
+    tenths: i64,
+}
+
+impl Gist {
+    fn of(evidence: &Evidence) -> Self {
+        Self {
+            agents: evidence.witnesses_for.iter().map(|w| w.agent.clone()).collect(),
+            targets: evidence.witnesses_for.iter().map(|w| w.target.clone()).collect(),
+            kind: evidence.kinds.first().map(|(kind, _)| *kind),
+            tenths: (evidence.failure_rate * 10.0).round() as i64,
+        }
+    }
 }
 
 /// The last word. `settle`: its looks are no evidence any more, those of its dependants until then.
@@ -140,7 +168,13 @@ pub(crate) fn close(
 }
 
 fn speak(world: &World, case: &Case, open: &mut Open) -> Fault {
-    open.fault.evidence = evidence(world, case, open);
+    let evidence = evidence(world, case, open);
+    speak_with(case, open, evidence)
+}
+
+fn speak_with(case: &Case, open: &mut Open, evidence: Evidence) -> Fault {
+    open.gist = Some(Gist::of(&evidence));
+    open.fault.evidence = evidence;
     open.fault.updated = Timestamp::from_millis(case.now);
     open.said = case.now;
     open.told = Some(told(open));
@@ -154,6 +188,7 @@ fn told(open: &Open) -> Told {
         reason: open.fault.reason,
         affected: open.fault.affected_targets.clone(),
         regions: open.fault.regions.clone(),
+        recovering: open.easing.is_some(),
         confidence: open.fault.confidence,
     }
 }

@@ -143,6 +143,8 @@ pub struct Evidence {
     pub alternative: Option<Alternative>,
     /// What the confidence would be without one agent, most telling first.
     pub without: Vec<Without>,
+    /// Since when looks are good again, while that may still be a pause: it is recovering.
+    pub good_since: Option<Timestamp>,
     /// Version of the calibration that made the confidence.
     pub calibration: u32,
 }

@@ -150,7 +150,12 @@ impl<'a> Witnesses<'a> {
             (0, _) => None,
             _ if self.blind().is_some() => None,
             (n, all) if n == all => Some(format!("{} references answer.", self.their())),
-            (n, all) => Some(format!("The references of {n} of these {all} answer.")),
+            (n, all) => {
+                let evidence = &self.fault.evidence;
+                let cut = evidence.against_count as usize > evidence.witnesses_against.len();
+                let least = if cut { "at least " } else { "" };
+                Some(format!("The references of {least}{n} of these {all} answer."))
+            }
         }
     }
 

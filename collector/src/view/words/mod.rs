@@ -80,7 +80,19 @@ fn fails(fault: &Fault, witnesses: &evidence::Witnesses<'_>) -> Option<String> {
             "Nothing was heard since {at}; nothing follows from that about any service."
         ));
     }
-    joined([witnesses.failing(), witnesses.proven(), witnesses.blind(), rate(fault)])
+    joined([
+        witnesses.failing(),
+        witnesses.proven(),
+        witnesses.blind(),
+        rate(fault),
+        recovering(fault),
+    ])
+}
+
+/// Good looks after bad ones: an end, or a pause.
+fn recovering(fault: &Fault) -> Option<String> {
+    let since = fault.evidence.good_since.filter(|_| fault.ended.is_none())?;
+    Some(format!("Looks are good again since {}: over once that has lasted.", instant(since)))
 }
 
 /// Said of partial faults only: "everything fails" needs no figure.

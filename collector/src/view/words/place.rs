@@ -21,6 +21,12 @@ pub fn place(locus: &Locus) -> String {
 
 /// What is wrong and where, as one clause without a full stop; of an ended fault, what was.
 pub(super) fn title(fault: &Fault) -> String {
+    let what = what(fault);
+    let recovering = fault.ended.is_none() && fault.evidence.good_since.is_some();
+    if recovering { format!("{what}, recovering") } else { what }
+}
+
+fn what(fault: &Fault) -> String {
     let over = fault.ended.is_some();
     let is = if over { "was" } else { "is" };
     let bad = match (fault.reason, fault.state) {

@@ -124,6 +124,12 @@ fn a_global_outage() {
     );
     fault.evidence.without[0].confidence = Confidence::new(0.9924);
     assert!(!told(&fault).contains("Without"), "what changes nothing is not worth a sentence");
+    fault.evidence.good_since = Some(fault.onset);
+    assert!(told(&fault).starts_with("shop is down everywhere, recovering (not your network)."));
+    assert!(told(&fault).contains(
+        "Looks are good again since 2025-12-25 22:52:12 UTC: over once that has lasted."
+    ));
+    fault.evidence.good_since = None;
     fault.state = FaultState::Degraded;
     fault.evidence.failure_rate = 0.2;
     fault.regions = vec![name("eu-west"), name("us-east"), name("us-west")];
