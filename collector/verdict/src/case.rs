@@ -282,12 +282,14 @@ const fn scramble(id: u32) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A path that never worked says nothing while its agent sees other targets and its target is seen
-/// by others: a filter or a missing route, there from the first day.
+/// A path that never worked says nothing if, since it was first looked at, its agent saw other targets
+/// and its target was seen by others: a filter or a missing route, there from the first day. What
+/// either saw before then is no witness: an agent can go blind before it has looked at everything.
 fn is_mute(world: &World, path: &Path) -> bool {
-    !path.ever_ok
-        && world.targets[path.target as usize].ever_ok
-        && world.agents[path.agent as usize].ever_ok
+    path.vain_since.is_some_and(|since| {
+        world.targets[path.target as usize].last_ok > since
+            && world.agents[path.agent as usize].last_ok > since
+    })
 }
 
 /// How long looks of a target count: its path's window, at the target's own pace.

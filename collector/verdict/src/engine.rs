@@ -200,6 +200,7 @@ impl Engine {
             path.latency.learn(micros);
         }
         path.heard = self.now;
+        path.note_use(self.now, !mark.is_fail());
         let young = path.looks < PROBATION_LOOKS;
         let gone = path.push(at, mark);
         let may_learn = !path.covered && (young || !suspicious);
@@ -209,8 +210,10 @@ impl Engine {
         let ok = !mark.is_fail();
         let t = &mut world.targets[target as usize];
         t.since = t.since.min(self.now);
-        t.ever_ok |= ok;
-        world.agents[agent as usize].ever_ok |= ok;
+        if ok {
+            t.last_ok = self.now;
+            world.agents[agent as usize].last_ok = self.now;
+        }
         self.budget.earn();
         if mark.is_bad() {
             self.suspect(id, mark, out);

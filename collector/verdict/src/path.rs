@@ -75,7 +75,9 @@ pub(crate) struct Path {
     at: [u32; LOOKS],
     marks: [Mark; LOOKS],
     len: u8,
-    pub(crate) ever_ok: bool,
+    /// When its first live look was heard, until one is fine: it was looked at in vain since then.
+    pub(crate) vain_since: Option<i64>,
+    ever_ok: bool,
     /// True while an open fault covers it: its failures are no news.
     pub(crate) covered: bool,
     /// Looks so far, saturating.
@@ -94,6 +96,7 @@ impl Path {
             at: [0; LOOKS],
             marks: [Mark::OK; LOOKS],
             len: 0,
+            vain_since: None,
             ever_ok: false,
             covered: false,
             looks: 0,
@@ -140,8 +143,13 @@ impl Path {
         self.marks[place] = mark;
         self.len += 1;
         self.looks = self.looks.saturating_add(1);
-        self.ever_ok |= !mark.is_fail();
         gone
+    }
+
+    /// Notes whether it works, as far as a live look shows.
+    pub(crate) fn note_use(&mut self, now: i64, ok: bool) {
+        self.ever_ok |= ok;
+        self.vain_since = if self.ever_ok { None } else { self.vain_since.or(Some(now)) };
     }
 
     /// Forgets the looks (not the baseline), for when their times have lost their meaning.

@@ -32,7 +32,8 @@ pub(crate) struct Agent {
     pub(crate) timeout_ms: i64,
     /// Longest usual time from one live result to the next, ms.
     pub(crate) gap_ms: f64,
-    pub(crate) ever_ok: bool,
+    /// When its latest live success was heard, ms of the engine's clock.
+    pub(crate) last_ok: i64,
     pub(crate) heat: Heat,
     pub(crate) paths: Vec<u32>,
 }
@@ -46,7 +47,8 @@ pub(crate) struct Target {
     pub(crate) timeout_ms: i64,
     /// All it needs, directly or not, ascending.
     pub(crate) needs: Vec<u32>,
-    pub(crate) ever_ok: bool,
+    /// When its latest live success was heard, ms of the engine's clock.
+    pub(crate) last_ok: i64,
     /// When it was first looked at, ms of the engine's clock.
     pub(crate) since: i64,
     pub(crate) heat: Heat,
@@ -125,7 +127,7 @@ impl World {
                 interval_ms: i64::MAX,
                 timeout_ms: 0,
                 gap_ms: 0.0,
-                ever_ok: false,
+                last_ok: i64::MIN,
                 heat: Heat::default(),
                 paths: Vec::new(),
             });
@@ -154,7 +156,7 @@ impl World {
                 interval_ms: ms(spec.interval),
                 timeout_ms: ms(spec.timeout),
                 needs: Vec::new(),
-                ever_ok: false,
+                last_ok: i64::MIN,
                 since: i64::MAX,
                 heat: Heat::default(),
                 paths: Vec::new(),
