@@ -59,6 +59,8 @@ pub(crate) struct Suspect {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Case {
     pub(crate) now: i64,
+    /// Longest interval of the targets laid out, ms: what begins within it begins at once.
+    pub(crate) pace_ms: i64,
     /// Newest first.
     pub(crate) looks: Vec<Look>,
     pub(crate) paths: Vec<CasePath>,
@@ -131,7 +133,9 @@ impl Case {
         for (index, p) in self.paths.iter().enumerate() {
             let path = &world.paths[p.id as usize];
             let offset_ms = world.agents[p.agent as usize].clock.offset_ms();
-            let memory_ms = memory_ms(world.targets[p.target as usize].interval_ms);
+            let interval_ms = world.targets[p.target as usize].interval_ms;
+            self.pace_ms = self.pace_ms.max(interval_ms);
+            let memory_ms = memory_ms(interval_ms);
             let (fail, slow) = (path.noise.fail_rate() as f32, path.noise.slow_rate() as f32);
             for seen in path.seen().filter(|s| !s.mark.is_settled()) {
                 let at = corrected_ms(self.now, offset_ms, seen.at);

@@ -15,6 +15,8 @@ const NET_MIN: f64 = 0.5;
 const OWN_MAX: usize = 4;
 /// Most parts of a rival explanation.
 const RIVAL_PARTS_MAX: usize = 24;
+/// The chance that one fault begins in the same interval as another, of the 16 looked at: `ln 16`.
+const COINCIDENCE_NATS: f64 = 2.77;
 /// Times a pick may be replaced by a better rival.
 const SWAPS_MAX: usize = 4;
 
@@ -66,7 +68,8 @@ fn weigh(case: &Case, picks: &[Pick]) -> (Vec<Finding>, Option<Vec<Pick>>) {
         let own = greedy(case, &known, only, OWN_MAX);
         let net: f64 = own.iter().map(|p| p.net).sum();
         let rivals = greedy(case, &known, touching(case, pick.set), RIVAL_PARTS_MAX);
-        let against: f64 = rivals.iter().map(|p| p.net).sum();
+        let sum: f64 = rivals.iter().map(|p| p.net).sum();
+        let against = sum - COINCIDENCE_NATS * coincidences(case, pick, &rivals);
         if net < against || net < 0.0 {
             let kept = picks.iter().filter(|p| p.set != pick.set).copied();
             return (findings, Some(kept.chain(rivals).collect()));
@@ -81,6 +84,14 @@ fn weigh(case: &Case, picks: &[Pick]) -> (Vec<Finding>, Option<Vec<Pick>>) {
         });
     }
     (findings, None)
+}
+
+/// How many faults beyond the first a rival explanation has begin together with the accused: each of
+/// them has to explain why it began just then.
+fn coincidences(case: &Case, pick: &Pick, rivals: &[Pick]) -> f64 {
+    let onset = |p: &Pick| case.looks[p.stretch.first as usize].at;
+    let together = |p: &&Pick| (onset(p) - onset(pick)).abs() <= case.pace_ms;
+    rivals.iter().filter(together).count().saturating_sub(1) as f64
 }
 
 /// The suspects that share a bad look with `set`, but itself.

@@ -44,6 +44,10 @@ const HICCUP_MIN_MS: i64 = 2_000;
 const HICCUP_MAX_MS: i64 = 20_000;
 /// … as a share of the interval.
 const HICCUP_INTERVAL_SHARE: f64 = 0.7;
+/// Two domains that share a place share its blips too (a route that changes), which are shorter.
+const BLIP_MAX_MS: i64 = 8_000;
+/// A single path has bursts of loss, most of seconds and some of minutes: five looks in a row, not three.
+const BURST_INTERVALS: f64 = 3.5;
 
 /// Who bears witness for a finding.
 #[derive(Debug, Clone, Default)]
@@ -212,19 +216,29 @@ fn has_witnesses(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -
             let seasoned = world
                 .path_of(a, t)
                 .is_some_and(|p| world.paths[p as usize].looks >= PROBATION_LOOKS);
-            seasoned && !finding.stretch.slow
+            seasoned && !finding.stretch.slow && lasts_burst(world, case, finding)
         }
-        What::Agent(_) => lasts(world, case, finding) && w.targets.len() >= 2,
+        What::Agent(_) => lasts(world, case, finding, false) && w.targets.len() >= 2,
         What::Region(_) | What::Provider(_) | What::Domain(_) => {
-            (w.domains.len() >= 2 || lasts(world, case, finding)) && w.targets.len() >= 2
+            lasts(world, case, finding, w.domains.len() >= 2) && w.targets.len() >= 2
         }
         What::ServiceRegion(..) | What::ServiceProvider(..) | What::ServiceDomain(..) => true,
     }
 }
 
-fn lasts(world: &World, case: &Case, finding: &Finding) -> bool {
+/// True if the trouble of one path outlasts a burst of loss.
+fn lasts_burst(world: &World, case: &Case, finding: &Finding) -> bool {
     let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
     let interval = interval_ms(world, finding.what) as f64;
-    let needed = ((interval * HICCUP_INTERVAL_SHARE) as i64).clamp(HICCUP_MIN_MS, HICCUP_MAX_MS);
+    case.looks[last].at - case.looks[first].at >= (interval * BURST_INTERVALS) as i64
+}
+
+/// True if the trouble outlasts what a place has to bear now and then: a blip, if domains share it,
+/// else a hiccup.
+fn lasts(world: &World, case: &Case, finding: &Finding, shared: bool) -> bool {
+    let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
+    let interval = interval_ms(world, finding.what) as f64;
+    let most = if shared { BLIP_MAX_MS } else { HICCUP_MAX_MS };
+    let needed = ((interval * HICCUP_INTERVAL_SHARE) as i64).clamp(HICCUP_MIN_MS, most);
     case.looks[last].at - case.looks[first].at >= needed
 }

@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, dead_code, reason = "modules shared with other tests")]
 
-#[path = "world/rng.rs"]
-mod rng;
 mod story;
 
 use std::path::Path;

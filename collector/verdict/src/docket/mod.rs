@@ -3,6 +3,7 @@
 
 mod dependants;
 mod life;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,6 +117,7 @@ impl Docket {
         let mut news = self.refresh(world, case, findings);
         self.absorb_dependants(world, case, &mut news);
         self.join_regions(world, case, &mut news, out);
+        self.join_places(world, case, &mut news, out);
         let told = self.tell(world, case, &news, findings, out);
         self.waits.retain(|what, _| news.iter().any(|f| f.what == *what));
         let over = self.close_ended(world, case, out);
@@ -148,7 +150,10 @@ impl Docket {
                 if open.what == finding.what || open.parts.len() > 1 {
                     open.refresh(finding);
                 }
-            } else if !self.opens.iter().any(|o| o.dependants.contains_key(&finding.what)) {
+            } else if !self.opens.iter().any(|o| {
+                let part = finding.what.target().map(What::Service) == Some(o.what);
+                part || o.dependants.contains_key(&finding.what)
+            }) {
                 let target = finding.what.target();
                 if target.is_none_or(|t| !self.aftermath.contains_key(&t)) {
                     news.push(finding.clone());
@@ -332,7 +337,7 @@ impl Docket {
         let told = |d: u32| self.opens.iter().any(|o| o.what.target() == Some(d));
         let needs = &world.targets[t as usize].needs;
         let dependency = needs.iter().any(|&d| !told(d) && fails_too(world, d, onset, case.now));
-        let spreading = matches!(what, What::ServiceRegion(..)) && {
+        let spreading = places::is_part(what) && {
             let elsewhere: BTreeSet<u32> = case.looks[..=finding.stretch.first as usize]
                 .iter()
                 .filter(|l| l.mark.is_fail())

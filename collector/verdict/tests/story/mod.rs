@@ -1,6 +1,7 @@
 //! A story: what the world does, and what must be said of it.
 
 mod law;
+mod rng;
 mod tell;
 mod world;
 

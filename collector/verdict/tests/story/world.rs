@@ -7,8 +7,8 @@ use parallax_model::{
 };
 use parallax_verdict::{Fleet, Observation, TargetSpec};
 
+use super::rng::Rng;
 use super::{START_MS, Story, Trouble};
-use crate::rng::Rng;
 
 impl Story {
     pub fn fleet(&self) -> Fleet {

@@ -1,0 +1,124 @@
+//! A service that fails for some agents all the time and for others never: one fault of the service,
+//! seen from many places, and not one fault for each of them.
+//!
+//! Paths of a service fail together when some of its machines, addresses or shards do. Each of them
+//! alone is better explained by itself than by a service that fails for a share of looks; what tells
+//! them from so many strokes of bad luck is that they began together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parallax_model::Change;
+
+use super::Docket;
+use crate::case::Case;
+use crate::explain::Finding;
+use crate::open::{Open, interval_ms};
+use crate::speak::draft;
+use crate::suspect::What;
+use crate::world::World;
+
+/// Parts of a service in so many regions, and domains, are the service's own trouble …
+const PLACES_MIN: usize = 3;
+/// … if they began within so many intervals of one another …
+const TOGETHER_INTERVALS: i64 = 8;
+/// … and each of them is likely, all of them together more than that.
+const PART_MARGIN: f64 = 3.0;
+const SUM_MARGIN: f64 = 12.0;
+
+/// A part of a service that fails: where, since when, and how sure that is.
+struct Part {
+    what: What,
+    onset: i64,
+    margin: f64,
+}
+
+impl Docket {
+    /// Parts of one service that began together, in three regions or more, are one fault of it.
+    pub(super) fn join_places(
+        &mut self,
+        world: &mut World,
+        case: &Case,
+        news: &mut Vec<Finding>,
+        out: &mut Vec<Change>,
+    ) {
+        let mut targets: BTreeMap<u32, Vec<Part>> = BTreeMap::new();
+        for finding in news.iter().filter(|f| is_part(f.what)) {
+            let onset = case.looks[finding.stretch.first as usize].at;
+            let margin = finding.margin + finding.stretch.after;
+            note(&mut targets, Part { what: finding.what, onset, margin });
+        }
+        for open in self.opens.iter().filter(|o| is_part(o.what)) {
+            note(
+                &mut targets,
+                Part { what: open.what, onset: open.onset_ms(), margin: open.margin },
+            );
+        }
+        for (t, mut parts) in targets {
+            parts.retain(|p| p.margin >= PART_MARGIN);
+            together(&mut parts, TOGETHER_INTERVALS * interval_ms(world, What::Service(t)));
+            let sure: f64 = parts.iter().map(|p| p.margin).sum();
+            let sets: BTreeSet<What> = parts.iter().map(|p| p.what).collect();
+            if sure < SUM_MARGIN || !is_everywhere(world, t, &sets) {
+                continue;
+            }
+            let mine: Vec<usize> =
+                (0..self.opens.len()).filter(|&i| sets.contains(&self.opens[i].what)).collect();
+            let fresh = news.iter().find(|f| sets.contains(&f.what)).cloned();
+            news.retain(|f| !sets.contains(&f.what));
+            if let Some(&first) = mine.first() {
+                let whole = BTreeSet::from([What::Service(t)]);
+                self.widen(world, case, first, &mine, t, &whole, out);
+                self.opens[first].parts = whole;
+            } else if let Some(finding) = fresh {
+                let mut open: Open = draft(world, case, &finding);
+                (open.what, open.parts) = (What::Service(t), BTreeSet::from([What::Service(t)]));
+                self.push(world, case, open, out);
+            }
+        }
+    }
+}
+
+pub(super) const fn is_part(what: What) -> bool {
+    match what {
+        What::ServiceRegion(..)
+        | What::ServiceProvider(..)
+        | What::ServiceDomain(..)
+        | What::Path(..) => true,
+        What::Service(_)
+        | What::Region(_)
+        | What::Provider(_)
+        | What::Agent(_)
+        | What::Domain(_) => false,
+    }
+}
+
+fn note(targets: &mut BTreeMap<u32, Vec<Part>>, part: Part) {
+    if let Some(t) = part.what.target() {
+        targets.entry(t).or_default().push(part);
+    }
+}
+
+/// Keeps the parts that began within `within` ms after the latest run of them began.
+fn together(parts: &mut Vec<Part>, within: i64) {
+    let newest = parts.iter().map(|p| p.onset).max().unwrap_or(0);
+    parts.retain(|p| newest - p.onset <= within);
+}
+
+/// True if the parts stand in three regions, and in three domains of which none is in two of them.
+fn is_everywhere(world: &World, target: u32, parts: &BTreeSet<What>) -> bool {
+    let (mut regions, mut domains) = (BTreeSet::new(), BTreeSet::new());
+    let paths = world.targets[target as usize].paths.iter().map(|&id| &world.paths[id as usize]);
+    let mut counted = BTreeSet::new();
+    for path in paths {
+        let agent = &world.agents[path.agent as usize];
+        let Some(part) = parts.iter().find(|p| p.covers(world, path.agent, target)) else {
+            continue;
+        };
+        // each part counts in the first region it is met in: one provider's trouble is one place
+        if counted.insert(*part) {
+            regions.insert(agent.region);
+            domains.insert(agent.domain);
+        }
+    }
+    regions.len() >= PLACES_MIN && domains.len() >= PLACES_MIN
+}
