@@ -45,7 +45,7 @@ const HICCUP_MAX_MS: i64 = 20_000;
 /// … as a share of the interval.
 const HICCUP_INTERVAL_SHARE: f64 = 0.7;
 /// Two domains that share a place share its blips too (a route that changes), which are shorter.
-const BLIP_MAX_MS: i64 = 8_000;
+const BLIP_MAX_MS: i64 = 5_000;
 /// A single path has bursts of loss, most of seconds and some of minutes: five looks in a row, not three.
 const BURST_INTERVALS: f64 = 3.5;
 
