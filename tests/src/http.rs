@@ -65,18 +65,29 @@ fn answer(mut stream: TcpStream, status: u16) -> std::io::Result<()> {
 
 /// `GET` of a loopback address: status and body, or why there is none.
 pub fn get(port: u16, path: &str) -> Result<(u16, String), String> {
+    ask(port, &format!("GET {path}"), "", "")
+}
+
+/// `POST` of JSON to a loopback address: status and body, or why there is none.
+pub fn post(port: u16, path: &str, body: &serde_json::Value) -> Result<(u16, String), String> {
+    let body = body.to_string();
+    let head = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+    ask(port, &format!("POST {path}"), &head, &body)
+}
+
+fn ask(port: u16, what: &str, head: &str, body: &str) -> Result<(u16, String), String> {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n"
+            "{what} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n{head}\r\n{body}"
         )?;
         let mut answer = Vec::new();
         stream.take(READ_MAX).read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     };
-    let answer = ask().map_err(|e| format!("GET {path}: {e}"))?;
+    let answer = ask().map_err(|e| format!("{what}: {e}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("no end of headers")?;
     let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or("no status")?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");

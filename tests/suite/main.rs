@@ -9,6 +9,7 @@
 
 mod chaos;
 mod deploy;
+mod grafana;
 mod mistakes;
 mod page;
 mod reload;
