@@ -364,7 +364,7 @@ impl From<&AgentRow> for AgentJson {
                 lost: now.lost,
                 degraded: now.spool_degraded,
             },
-            missed_slots: now.missed_slots,
+            missed_slots: now.missed_slots.unwrap_or(0),
         }
     }
 }

@@ -102,14 +102,18 @@ fn standings(out: &mut String, view: &View, only: Option<&TargetName>) {
 
 fn agents(out: &mut String, agents: &[AgentRow]) {
     let named: Vec<(Labels, &AgentRow)> = agents.iter().map(|a| (agent_labels(a), a)).collect();
-    let mut family = |metric, value: fn(&AgentRow) -> u64| {
+    let mut family = |metric, value: fn(&AgentRow) -> Option<u64>| {
         let mut lines = Lines::new(metric, false, out);
         for (labels, agent) in &named {
-            lines.put(labels, value(agent));
+            if let Some(value) = value(agent) {
+                lines.put(labels, value);
+            }
         }
     };
-    family(CONNECTED, |agent| u64::from(agent.now.connected));
-    family(SPOOL, |agent| agent.now.spool_records);
+    family(CONNECTED, |agent| Some(u64::from(agent.now.connected)));
+    // what an agent has not told since the collector started is absent: a zero would look like a reset,
+    // and what it tells next like as many slots missed at once
+    family(SPOOL, |agent| agent.now.missed_slots.map(|_| agent.now.spool_records));
     family(MISSED, |agent| agent.now.missed_slots);
 }
 

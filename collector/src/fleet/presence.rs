@@ -16,8 +16,8 @@ pub struct Presence {
     pub build: Option<String>,
     /// Its spool, as it told.
     pub spool: SpoolState,
-    /// Slots that passed without a look since it started.
-    pub missed_slots: u64,
+    /// Slots that passed without a look since it started; none: it has not told yet.
+    pub missed_slots: Option<u64>,
     /// The version of the assignment it works on; 0: none yet.
     pub assignment: u64,
 }
@@ -31,7 +31,7 @@ impl Presence {
             last_heard: None,
             build: None,
             spool: SpoolState::default(),
-            missed_slots: 0,
+            missed_slots: None,
             assignment: 0,
         }
     }
@@ -39,7 +39,7 @@ impl Presence {
     pub(super) fn beat(&mut self, beat: &Heartbeat, now: Timestamp) {
         self.last_heard = Some(now);
         self.spool = beat.spool;
-        self.missed_slots = beat.missed_slots;
+        self.missed_slots = Some(beat.missed_slots);
         self.assignment = beat.assignment;
     }
 }

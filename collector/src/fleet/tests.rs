@@ -59,7 +59,7 @@ fn what_an_agent_tells_is_known_and_passed_on() {
     let spool = SpoolState { records: 3, bytes: 99, lost: 1, degraded: true };
     seat.beat(&Heartbeat { sent: at(0), assignment: 7, spool, missed_slots: 2 }, at(6));
     let now = presence(&fleet, "a");
-    assert_eq!((now.spool, now.missed_slots, now.assignment), (spool, 2, 7));
+    assert_eq!((now.spool, now.missed_slots, now.assignment), (spool, Some(2), 7));
     drop(seat);
     let all: Vec<_> = heard.try_iter().collect();
     assert_eq!(all, [(true, Some(at(5))), (true, Some(at(6))), (false, Some(at(6)))]);

@@ -389,7 +389,7 @@ impl Agent {
             },
             degraded: fares.spool_degraded,
             lost: fares.lost,
-            missed: fares.missed_slots,
+            missed: fares.missed_slots.unwrap_or(0),
             build: text(fares.build.clone()),
         }
     }

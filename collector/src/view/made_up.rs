@@ -104,7 +104,7 @@ pub(crate) fn heard(region: &str, at: Timestamp, connected: bool) -> News {
         build: Some("0.1.0".to_owned()),
         spool_records: if connected { 0 } else { 412 },
         spool_bytes: if connected { 0 } else { 17_304 },
-        missed_slots: 2,
+        missed_slots: Some(2),
         ..AgentNews::unheard(name(&format!("{region}-1")))
     })
 }

@@ -87,8 +87,8 @@ pub struct AgentNews {
     pub lost: u64,
     /// Its disk takes no results; they are kept in memory only.
     pub spool_degraded: bool,
-    /// Slots that passed without a look since it started.
-    pub missed_slots: u64,
+    /// Slots that passed without a look since it started; none: it has not told yet.
+    pub missed_slots: Option<u64>,
 }
 
 impl AgentNews {
@@ -103,7 +103,7 @@ impl AgentNews {
             spool_bytes: 0,
             lost: 0,
             spool_degraded: false,
-            missed_slots: 0,
+            missed_slots: None,
         }
     }
 }
