@@ -113,6 +113,10 @@ fn the_dashboard_is_in_order() {
             assert_eq!(asked["datasource"], json!({"type": "prometheus", "uid": "${datasource}"}));
         }
     }
+    for annotation in list(&dashboard["annotations"], "list") {
+        // Grafana takes the text "false" for true, and would put faults at the epoch
+        assert_eq!(annotation["useValueForTime"], false, "{annotation}");
+    }
     let variables = list(&dashboard["templating"], "list");
     let names: Vec<_> = variables.iter().map(|v| v["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["datasource", "target", "region"]);
