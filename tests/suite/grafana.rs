@@ -129,6 +129,23 @@ fn the_dashboard_is_in_order() {
     assert!(source.contains("timeInterval: 15s\n"), "the scrape interval: {source}");
 }
 
+/// How dashboards and rules that are not ours ask: of `blackbox_exporter`, then of Synthetic Monitoring.
+/// In an outage each has an answer.
+const USUAL: &[&str] = &[
+    "probe_success == 0",
+    "avg_over_time(probe_success{instance=~\"http.*\"}[1m]) * 100",
+    "sum by (phase) (probe_http_duration_seconds{job=\"search\"})",
+    "probe_http_status_code <= 199 or probe_http_status_code >= 400",
+    "probe_http_ssl == 0",
+    "avg by (instance) (probe_dns_lookup_time_seconds)",
+    "sum(rate(probe_all_success_sum{job=\"shop\"}[1m]) * on (instance, job, probe, config_version) \
+     group_left max by (instance, job, probe, config_version) (sm_check_info{check_name=\"http\"})) \
+     / sum(rate(probe_all_success_count{job=\"shop\"}[1m]))",
+    "sum by (probe) (increase(probe_all_duration_seconds_sum[1m])) * on (probe) group_right \
+     count by (probe, region, job) (sm_check_info{region!=\"\", sm_region!=\"\", frequency=\"1000\"})",
+    "histogram_quantile(0.9, sum by (le, job) (rate(probe_all_duration_seconds_bucket[1m])))",
+];
+
 /// A practice world that has told its story.
 fn practice(folder: &std::path::Path) -> (Parallax, u16) {
     let port = free_port();
@@ -170,7 +187,8 @@ fn a_practice_world_is_seen_in_prometheus() {
     order(port, "/practice/regions/eu-west", &json!({"state": "cut"}));
     prometheus.until_fires("ParallaxNetworkFault", "region=\"eu-west\"", true);
     // both annotations have something to tell now
-    for (place, question) in questions(&dashboard()) {
+    let usual = USUAL.iter().map(|question| ("others".to_owned(), (*question).to_owned()));
+    for (place, question) in questions(&dashboard()).into_iter().chain(usual) {
         until(&format!("data for {place}"), WORD, || {
             let rows = prometheus.query(&question)?;
             let told = rows.iter().any(|(_, value)| value.is_finite());
