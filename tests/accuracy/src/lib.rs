@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`plan`] (which world), [`fleet`] (who looks, and what their labels say),
 //! [`noise`] (what goes wrong all the time), [`fault`] and [`stage`] (what is staged), [`world`]
-//! (a look at all of that), [`run`] (the engine over it), [`score`] and [`table`] (what came of it).
+//! (a look at all of that), [`mod@run`] (the engine over it), [`mod@score`] and [`table`] (what came of it).
 //!
 //! Contract: a plan gives the same world, the same verdicts and the same score, always. No clock,
 //! no I/O, no threads in here: the binary has those.
