@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parallax_model::{Check, Role, Target, TargetName};
+use parallax_model::{Role, Target, TargetName};
 
 use super::check;
 use super::mistake::hint;
@@ -65,7 +65,7 @@ pub(super) fn read(section: Section<'_>, defaults: Defaults) -> Option<Declared>
     let role = section.get("role").and_then(role).unwrap_or_default();
     let (interval, timeout) = times(section, defaults);
     let (depends_on, depends_at) = section.get("depends_on").map(dependencies).unwrap_or_default();
-    let check = check(section);
+    let check = check::read(section);
     let name_at = name?;
     let name: TargetName = name_at.parsed("use a plain name: \"my-service\"")?;
     // a target whose check is wrong is still there for those that depend on it
@@ -132,24 +132,4 @@ fn dependencies(field: Field<'_>) -> (Vec<TargetName>, Vec<Place>) {
     }
     let named = |entry: &Field<'_>| Some((entry.parsed("name a target")?, entry.place()));
     entries.iter().filter_map(named).unzip()
-}
-
-fn check(section: Section<'_>) -> Option<Check> {
-    let (http, tcp, dns) = (section.get("http"), section.get("tcp"), section.get("dns"));
-    match (http, tcp, dns) {
-        (Some(http), None, None) => check::http(http).map(Check::Http),
-        (None, Some(tcp), None) => check::tcp(tcp).map(Check::Tcp),
-        (None, None, Some(dns)) => check::dns(dns).map(Check::Dns),
-        (None, None, None) => {
-            section.wrong(
-                "a target says nothing of how to look; add http = { url = \"https://…\" }, \
-                 tcp = { address = \"host:port\" } or dns = { name = \"…\" }",
-            );
-            None
-        }
-        _ => {
-            section.wrong("a target has more than one of http, tcp and dns; keep one");
-            None
-        }
-    }
 }

@@ -152,10 +152,7 @@ fn a_value_of_another_kind_says_what_is_wanted() {
         ("http = 3", "http: must be a table, not a TOML integer"),
         ("http = {}", "http has no \"url\"; add url = \"https://example.com/\""),
         ("", "a target says nothing of how to look"),
-        (
-            "tcp = { address = \"a:1\" }\ndns = { name = \"a\" }",
-            "more than one of http, tcp and dns",
-        ),
+        ("tcp = { address = \"a:1\" }\ndns = { name = \"a\" }", "more than one of http, tcp, dns"),
         ("http = { url = \"ftp://a/\" }", "is neither http:// nor https://"),
         ("http = { url = \"http://u:p@a/\" }", "remove it"),
         ("http = { url = \"http://a/\", method = \"GTE\" }", "did you mean \"GET\"?"),

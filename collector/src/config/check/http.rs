@@ -1,16 +1,13 @@
-//! `http`, `tcp` and `dns` of a target: how to look.
+//! `http`: a request, and what its answer must be.
 
-use std::net::{IpAddr, SocketAddr};
-
-use parallax_model::{Check, DnsCheck, HttpCheck, RecordType, StatusSet, TcpCheck};
+use parallax_model::{HttpCheck, StatusSet};
 use url::Url;
 
-use super::mistake::hint;
-use super::section::Field;
+use super::contains;
+use crate::config::mistake::hint;
+use crate::config::section::Field;
 
-const HTTP_KEYS: &[&str] = &["url", "method", "status", "body_contains", "redirects"];
-const TCP_KEYS: &[&str] = &["address"];
-const DNS_KEYS: &[&str] = &["name", "record", "server", "answer_contains"];
+const KEYS: &[&str] = &["url", "method", "status", "body_contains", "redirects"];
 
 /// Request methods a probe may use.
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -24,20 +21,9 @@ const REDIRECTS_MAX: u8 = 10;
 /// Longest address, in bytes; what servers commonly take.
 const URL_BYTES_MAX: usize = 2048;
 
-/// Longest text looked for in an answer, in bytes.
-const CONTAINS_BYTES_MAX: usize = 1024;
-
-/// Longest DNS name, in bytes (RFC 1035 §2.3.4), and the dot at its end.
-const DNS_NAME_BYTES_MAX: usize = 254;
-
-/// Stands for a check that was wrong; never leaves a configuration with mistakes.
-pub(super) fn placeholder() -> Check {
-    Check::Tcp(TcpCheck { address: String::new() })
-}
-
 /// An HTTP check.
-pub(super) fn http(field: Field<'_>) -> Option<HttpCheck> {
-    let section = field.section("http", HTTP_KEYS)?;
+pub(super) fn read(field: Field<'_>) -> Option<HttpCheck> {
+    let section = field.section("http", KEYS)?;
     let method = section.get("method").and_then(method);
     let status = section.get("status").and_then(statuses);
     let body_contains = section.get("body_contains").and_then(contains);
@@ -59,7 +45,7 @@ pub(super) fn http(field: Field<'_>) -> Option<HttpCheck> {
 }
 
 /// What is usual for an address of which nothing else is said.
-pub(super) fn usual_http(url: &Url) -> HttpCheck {
+pub(in crate::config) fn usual_http(url: &Url) -> HttpCheck {
     HttpCheck {
         url: url.as_str().to_owned(),
         method: "GET".to_owned(),
@@ -70,7 +56,7 @@ pub(super) fn usual_http(url: &Url) -> HttpCheck {
 }
 
 /// An address that an HTTP probe can look at, or what is wrong with it and what to do.
-pub(super) fn http_url(text: &str) -> Result<Url, String> {
+pub(in crate::config) fn http_url(text: &str) -> Result<Url, String> {
     let example = "write it like \"https://example.com/\"";
     if text.len() > URL_BYTES_MAX {
         return Err(format!("a URL of {} bytes, at most {URL_BYTES_MAX}; shorten it", text.len()));
@@ -127,71 +113,4 @@ fn status_range(text: &str) -> Option<(u16, u16)> {
     }
     let (low, high) = text.split_once('-').unwrap_or((text, text));
     Some((low.trim().parse().ok()?, high.trim().parse().ok()?))
-}
-
-fn contains(field: Field<'_>) -> Option<String> {
-    let text = field.text()?;
-    if text.is_empty() || text.len() > CONTAINS_BYTES_MAX {
-        field.wrong(format!(
-            "must have 1 to {CONTAINS_BYTES_MAX} bytes; leave it out or shorten it"
-        ));
-        return None;
-    }
-    Some(text.to_owned())
-}
-
-/// A TCP check.
-pub(super) fn tcp(field: Field<'_>) -> Option<TcpCheck> {
-    let section = field.section("tcp", TCP_KEYS)?;
-    let address = section.need("address", "\"example.com:5432\"")?;
-    let text = address.text()?;
-    if !is_host_and_port(text) {
-        address
-            .wrong(format!("{text:?} is no host:port; write \"example.com:5432\" or \"[::1]:53\""));
-        return None;
-    }
-    Some(TcpCheck { address: text.to_owned() })
-}
-
-fn is_host_and_port(text: &str) -> bool {
-    let Ok(url) = Url::parse(&format!("tcp://{text}")) else { return false };
-    let bare = url.path().is_empty() && url.query().is_none() && url.fragment().is_none();
-    let host = url.host_str().is_some_and(|h| !h.is_empty());
-    bare && host && url.username().is_empty() && url.port().is_some_and(|p| p > 0)
-}
-
-/// A DNS check.
-pub(super) fn dns(field: Field<'_>) -> Option<DnsCheck> {
-    let section = field.section("dns", DNS_KEYS)?;
-    let record = section.get("record").and_then(record);
-    let server = section.get("server").and_then(server);
-    let answer_contains = section.get("answer_contains").and_then(contains);
-    let name = section.need("name", "\"example.com\"")?;
-    let text = name.text()?;
-    if text.is_empty() || text.len() > DNS_NAME_BYTES_MAX || text.contains(char::is_whitespace) {
-        name.wrong(format!("{text:?} is no DNS name; write \"example.com\""));
-        return None;
-    }
-    let record = record.unwrap_or(RecordType::A);
-    Some(DnsCheck { name: text.to_owned(), record, server, answer_contains })
-}
-
-fn record(field: Field<'_>) -> Option<RecordType> {
-    let text = field.text()?;
-    let record = RecordType::from_word(text);
-    if record.is_none() {
-        let words: Vec<&str> = RecordType::ALL.iter().map(|r| r.as_str()).collect();
-        field.wrong(format!("unknown record type {text:?}; use one of {}", words.join(", ")));
-    }
-    record
-}
-
-fn server(field: Field<'_>) -> Option<SocketAddr> {
-    let text = field.text()?;
-    let plain = text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
-    let server = plain.or_else(|| text.parse().ok());
-    if server.is_none() {
-        field.wrong(format!("{text:?} is no address; write \"9.9.9.9\" or \"[2620:fe::fe]:53\""));
-    }
-    server
 }

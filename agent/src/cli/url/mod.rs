@@ -1,8 +1,9 @@
-//! What a person types as a target.
+//! What a person types as a target. One file a kind of probe.
 
-use std::net::SocketAddr;
+mod dns;
+mod tcp;
 
-use parallax_model::{Check, DnsCheck, HttpCheck, RecordType, StatusSet, TcpCheck};
+use parallax_model::{Check, HttpCheck, StatusSet};
 use url::Url;
 
 /// Redirects that a look by hand follows: as many as curl's users expect, and browsers allow twice.
@@ -20,47 +21,10 @@ pub(super) fn check(text: &str) -> Result<Check, String> {
             body_contains: None,
             redirects_max: REDIRECTS_MAX,
         })),
-        "tcp" => tcp(&url),
-        "dns" => dns(&url),
+        "tcp" => tcp::check(&url).map(Check::Tcp),
+        "dns" => dns::check(&url).map(Check::Dns),
         other => Err(format!("cannot look at {other}://; http, https, tcp and dns are known")),
     }
-}
-
-fn tcp(url: &Url) -> Result<Check, String> {
-    match (url.host_str(), url.port()) {
-        (Some(host), Some(port)) => Ok(Check::Tcp(TcpCheck { address: format!("{host}:{port}") })),
-        _ => Err(format!("{url} has no port; write it like tcp://example.com:5432")),
-    }
-}
-
-fn dns(url: &Url) -> Result<Check, String> {
-    let name = url.host_str().ok_or("write it like dns://example.com?type=AAAA")?;
-    let (mut record, mut server, mut answer_contains) = (RecordType::A, None, None);
-    for (key, value) in url.query_pairs() {
-        match &*key {
-            "type" => {
-                record = RecordType::from_word(&value).ok_or_else(|| {
-                    let known: Vec<_> = RecordType::ALL.iter().map(|t| t.as_str()).collect();
-                    format!("record type {value:?} is unknown; known are {}", known.join(", "))
-                })?;
-            }
-            "server" => server = Some(address(&value)?),
-            "contains" => answer_contains = Some(value.into_owned()),
-            other => {
-                return Err(format!("{other:?} is unknown; type, server and contains are known"));
-            }
-        }
-    }
-    Ok(Check::Dns(DnsCheck { name: name.to_owned(), record, server, answer_contains }))
-}
-
-/// An address, with port 53 if none is given.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let with_port = || text.parse().ok();
-    let bare = || text.trim_matches(['[', ']']).parse().ok().map(|ip| SocketAddr::new(ip, 53));
-    with_port().or_else(bare).ok_or_else(|| {
-        format!("{text:?} is no address of a server; write it like 1.1.1.1 or 1.1.1.1:53")
-    })
 }
 
 #[cfg(test)]

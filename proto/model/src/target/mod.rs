@@ -1,0 +1,109 @@
+//! What is looked at, by whom: targets and agents as their owner declared them. One file a kind of probe.
+
+mod dns;
+mod http;
+mod tcp;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{AgentName, Provider, Region, Site, TargetName};
+
+pub use dns::{DnsCheck, RecordType};
+pub use http::{HttpCheck, StatusSet};
+pub use tcp::TcpCheck;
+
+/// What a target is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Role {
+    /// Something we depend on, and judge.
+    #[default]
+    Service,
+    /// A well-known independent endpoint by which an agent judges its own sight.
+    Reference,
+}
+
+impl Role {
+    /// The word used in config, JSON and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+/// Something probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name, unique in a fleet.
+    pub name: TargetName,
+    /// Service or reference.
+    pub role: Role,
+    /// Time from one slot to the next.
+    pub interval: Duration,
+    /// Longest time one look may take, redirects included.
+    pub timeout: Duration,
+    /// Targets without which this one cannot work.
+    pub depends_on: Vec<TargetName>,
+    /// How to look.
+    pub check: Check,
+}
+
+/// How to look at a target: one variant a probe kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// An HTTP(S) request.
+    Http(HttpCheck),
+    /// A TCP connection.
+    Tcp(TcpCheck),
+    /// A DNS query.
+    Dns(DnsCheck),
+}
+
+impl Check {
+    /// The kind's word: `http`, `tcp`, `dns`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Tcp(_) => "tcp",
+            Self::Dns(_) => "dns",
+        }
+    }
+
+    /// What is looked at, as a person would write it.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Http(c) => c.url.clone(),
+            Self::Tcp(c) => c.address.clone(),
+            Self::Dns(c) => match c.server {
+                Some(server) => format!("{} {} @{server}", c.record.as_str(), c.name),
+                None => format!("{} {}", c.record.as_str(), c.name),
+            },
+        }
+    }
+}
+
+/// An agent as its owner declared it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSpec {
+    /// Its name, unique in a fleet.
+    pub name: AgentName,
+    /// Where it stands; agents without a region share one unnamed region.
+    pub region: Option<Region>,
+    /// On whose machines; agents without a provider share one unnamed provider.
+    pub provider: Option<Provider>,
+    /// In which building, where known.
+    pub site: Option<Site>,
+    /// Autonomous system of its network, where known.
+    pub asn: Option<u32>,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl AgentSpec {
+    /// An agent of which nothing but the name is known. All such agents share one failure domain.
+    pub fn unlabelled(name: AgentName) -> Self {
+        Self { name, region: None, provider: None, site: None, asn: None, labels: BTreeMap::new() }
+    }
+}
