@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parallax_model::{AgentName, Batch, Epoch, Span, Target, TargetName, Timestamp};
+use parallax_model::{AgentName, Batch, Epoch, Fitness, Span, Target, TargetName, Timestamp};
 
 /// What an agent sends.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +72,7 @@ pub struct Assignment {
 }
 
 /// How an agent fares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
     /// The agent's wall clock when it sent this.
     pub sent: Timestamp,
@@ -82,6 +82,8 @@ pub struct Heartbeat {
     pub spool: SpoolState,
     /// Slots that passed without a look since it started.
     pub missed_slots: u64,
+    /// How fit it is to bear witness; none: it has not measured itself yet, or is older than this.
+    pub fitness: Option<Fitness>,
 }
 
 /// What waits for an ack, and what was lost.

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use parallax_model::{
-    Batch, Body, Check, DnsCheck, Epoch, ErrorKind, Gap, GapReason, HttpCheck, Outcome,
-    ProbeResult, RecordType, Role, Seq, Span, Stages, StatusSet, Target, TcpCheck, Timestamp,
+    Batch, Body, Check, DnsCheck, Epoch, ErrorKind, Fitness, Gap, GapReason, HttpCheck, Outcome,
+    ProbeResult, RecordType, Role, Selector, Seq, Span, Stages, StatusSet, Target, TcpCheck,
+    Timestamp, Unfit,
 };
 use parallax_proto::{
     Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState, Welcome, decode_batch,
@@ -126,6 +127,7 @@ fn orders_come_back() {
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(5),
         depends_on: vec!["other".parse().unwrap()],
+        agents: Selector::default(),
         check,
     };
     let http = Check::Http(HttpCheck {
@@ -173,6 +175,28 @@ fn words_of_an_agent_come_back() {
             assignment: 3,
             spool: SpoolState { records: 1, bytes: 2, lost: 3, degraded: true },
             missed_slots: 4,
+            fitness: Some(Fitness {
+                unfit: Unfit::ALL.to_vec(),
+                delay_median: Duration::from_micros(7),
+                delay_p99: Duration::from_micros(8),
+                late_slots: 9,
+                due_slots: 10,
+                references: 3,
+                references_failing: 2,
+                clock_synchronised: Some(false),
+                clock_error: Some(Duration::from_micros(11)),
+                cpu_pressure_permille: Some(12),
+                memory_pressure_permille: None,
+                files_open: Some(13),
+                files_max: Some(14),
+            }),
+        }),
+        FromAgent::Heartbeat(Heartbeat {
+            sent: Timestamp::from_millis(1),
+            assignment: 0,
+            spool: SpoolState::default(),
+            missed_slots: 0,
+            fitness: None,
         }),
     ] {
         let bytes = pb::AgentMessage::from(&message).encode_to_vec();

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use parallax_model::{
-    Batch, Body, Check, Epoch, HttpCheck, IntervalSet, Role, StatusSet, Target, TargetName,
+    Batch, Body, Check, Epoch, HttpCheck, IntervalSet, Role, Selector, StatusSet, Target,
+    TargetName,
 };
 use parallax_proto::FromAgent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,6 +23,7 @@ fn target(name: &str, url: &str) -> Target {
         interval: Duration::from_millis(50),
         timeout: Duration::from_secs(5),
         depends_on: vec![],
+        agents: Selector::default(),
         check: Check::Http(HttpCheck {
             url: url.into(),
             method: "GET".into(),

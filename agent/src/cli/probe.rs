@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use parallax_model::result::LATENCY_MAX;
-use parallax_model::{ErrorKind, ProbeResult, Role, Target, TargetName, Timestamp};
+use parallax_model::{ErrorKind, ProbeResult, Role, Selector, Target, TargetName, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{FAILED, Output, Probe, USAGE, fail, url};
@@ -35,6 +35,7 @@ impl Probe {
             interval: self.timeout,
             timeout: self.timeout,
             depends_on: vec![],
+            agents: Selector::default(),
             check,
         };
         let result = look(&target, &around, now(), true).await;
@@ -122,6 +123,7 @@ mod tests {
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             depends_on: vec![],
+            agents: Selector::default(),
             check: Check::Tcp(TcpCheck { address: "h:1".into() }),
         };
         let result = ProbeResult {

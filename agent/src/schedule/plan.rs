@@ -154,7 +154,7 @@ fn fraction(hash: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::{Check, Role, TcpCheck};
+    use parallax_model::{Check, Role, Selector, TcpCheck};
     use proptest::prelude::*;
 
     use super::*;
@@ -166,6 +166,7 @@ mod tests {
             interval,
             timeout: Duration::from_secs(1),
             depends_on: vec![],
+            agents: Selector::default(),
             check: Check::Tcp(TcpCheck { address: "a:1".into() }),
         }
     }

@@ -202,7 +202,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::{Check, Outcome, Role, Stages, TcpCheck, Timestamp};
+    use parallax_model::{Check, Outcome, Role, Selector, Stages, TcpCheck, Timestamp};
 
     use super::*;
 
@@ -213,6 +213,7 @@ mod tests {
             interval,
             timeout: Duration::from_secs(1),
             depends_on: vec![],
+            agents: Selector::default(),
             check: Check::Tcp(TcpCheck { address: "a:1".into() }),
         }
     }

@@ -246,6 +246,7 @@ impl<O: From<Wanted>> Connected<'_, O> {
                 degraded: state.degraded,
             },
             missed_slots: self.uplink.missed.load(Ordering::Relaxed),
+            fitness: None,
         };
         // a full queue says as much as a heartbeat would
         self.out.try_send(heartbeat.into()).ok();

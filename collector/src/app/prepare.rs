@@ -72,6 +72,7 @@ fn news_of(presence: Presence) -> AgentNews {
         lost: presence.spool.lost,
         spool_degraded: presence.spool.degraded,
         missed_slots: presence.missed_slots,
+        fitness: presence.fitness,
     }
 }
 

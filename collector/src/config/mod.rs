@@ -9,6 +9,7 @@ mod agent;
 mod check;
 mod mistake;
 mod section;
+mod selector;
 mod source;
 mod target;
 mod webhook;
@@ -18,7 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parallax_model::{AgentSpec, Check, Role, Target, TargetName};
+use parallax_model::{AgentSpec, Check, Role, Selector, Target, TargetName};
 
 pub use mistake::{Mistake, Mistakes};
 use section::{Field, File, Section};
@@ -105,6 +106,7 @@ pub fn target_of_url(text: &str, role: Role, interval: Duration) -> Result<Targe
         interval,
         timeout: Defaults::default().timeout.min(interval),
         depends_on: Vec::new(),
+        agents: Selector::default(),
         check: Check::Http(check::usual_http(&url)),
     })
 }

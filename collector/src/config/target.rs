@@ -7,11 +7,12 @@ use parallax_model::{Role, Target, TargetName};
 use super::check;
 use super::mistake::hint;
 use super::section::{Field, Section};
+use super::selector;
 use super::source::Place;
 
 /// Keys of a target.
 pub(super) const KEYS: &[&str] =
-    &["name", "role", "interval", "timeout", "depends_on", "http", "tcp", "dns"];
+    &["name", "role", "interval", "timeout", "depends_on", "agents", "http", "tcp", "dns"];
 
 /// Keys of `[defaults]`.
 pub(super) const DEFAULT_KEYS: &[&str] = &["interval", "timeout"];
@@ -70,7 +71,8 @@ pub(super) fn read(section: Section<'_>, defaults: Defaults) -> Option<Declared>
     let name: TargetName = name_at.parsed("use a plain name: \"my-service\"")?;
     // a target whose check is wrong is still there for those that depend on it
     let check = check.unwrap_or_else(check::placeholder);
-    let target = Target { name, role, interval, timeout, depends_on, check };
+    let agents = section.get("agents").map(selector::read).unwrap_or_default();
+    let target = Target { name, role, interval, timeout, depends_on, agents, check };
     Some(Declared { place: name_at.place(), target, depends_at })
 }
 

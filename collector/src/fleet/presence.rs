@@ -1,6 +1,6 @@
 //! How one agent fares.
 
-use parallax_model::{AgentName, Timestamp};
+use parallax_model::{AgentName, Fitness, Timestamp};
 use parallax_proto::{Heartbeat, SpoolState};
 
 /// What is known of one agent now.
@@ -20,6 +20,8 @@ pub struct Presence {
     pub missed_slots: Option<u64>,
     /// The version of the assignment it works on; 0: none yet.
     pub assignment: u64,
+    /// How fit it is, as it told.
+    pub fitness: Option<Fitness>,
 }
 
 impl Presence {
@@ -33,6 +35,7 @@ impl Presence {
             spool: SpoolState::default(),
             missed_slots: None,
             assignment: 0,
+            fitness: None,
         }
     }
 
@@ -41,5 +44,6 @@ impl Presence {
         self.spool = beat.spool;
         self.missed_slots = Some(beat.missed_slots);
         self.assignment = beat.assignment;
+        self.fitness.clone_from(&beat.fitness);
     }
 }

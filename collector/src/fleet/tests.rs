@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use parallax_model::{Check, Epoch, Role, TcpCheck};
+use parallax_model::{Check, Epoch, Role, Selector, TcpCheck};
 use parallax_proto::SpoolState;
 
 use super::*;
@@ -16,6 +16,7 @@ fn target(text: &str) -> Target {
         interval: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         depends_on: vec![],
+        agents: Selector::default(),
         check: Check::Tcp(TcpCheck { address: "127.0.0.1:1".into() }),
     }
 }
@@ -57,7 +58,10 @@ fn what_an_agent_tells_is_known_and_passed_on() {
     let fleet = Fleet::new([name("a")], vec![], at(0), tell);
     let seat = fleet.enter(&hello("a"), at(5)).unwrap();
     let spool = SpoolState { records: 3, bytes: 99, lost: 1, degraded: true };
-    seat.beat(&Heartbeat { sent: at(0), assignment: 7, spool, missed_slots: 2 }, at(6));
+    seat.beat(
+        &Heartbeat { sent: at(0), assignment: 7, spool, missed_slots: 2, fitness: None },
+        at(6),
+    );
     let now = presence(&fleet, "a");
     assert_eq!((now.spool, now.missed_slots, now.assignment), (spool, Some(2), 7));
     drop(seat);

@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex};
 
 use parallax_model::{
-    AgentName, AskFor, Batch, Body, Check, Epoch, Fault, Gap, GapReason, Role, Span, Target,
-    TargetName, TcpCheck,
+    AgentName, AskFor, Batch, Body, Check, Epoch, Fault, Gap, GapReason, Role, Selector, Span,
+    Target, TargetName, TcpCheck,
 };
 use parallax_proto::{Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState};
 use pb::collector_client::CollectorClient;
@@ -60,6 +60,7 @@ fn target(text: &str) -> Target {
         interval: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         depends_on: vec![],
+        agents: Selector::default(),
         check: Check::Tcp(TcpCheck { address: "127.0.0.1:1".into() }),
     }
 }
@@ -293,7 +294,7 @@ async fn heartbeats_reach_the_fleet() {
     let world = world().await;
     let mut stream = Stream::of(&world, "b").await;
     let spool = SpoolState { records: 5, bytes: 600, lost: 7, degraded: true };
-    let beat = Heartbeat { sent: NOW, assignment: 1, spool, missed_slots: 8 };
+    let beat = Heartbeat { sent: NOW, assignment: 1, spool, missed_slots: 8, fitness: None };
     stream.send(&FromAgent::Heartbeat(beat)).await;
     // what was sent before an acked batch was heard
     stream.send(&batch(1, 1, 1)).await;

@@ -1,6 +1,6 @@
 use parallax_model::{
-    Batch, Check, Epoch, ErrorKind, Locus, Outcome, ProbeResult, Region, Role, Seq, Stages,
-    TargetName, TcpCheck,
+    Batch, Check, Epoch, ErrorKind, Locus, Outcome, ProbeResult, Region, Role, Selector, Seq,
+    Stages, TargetName, TcpCheck,
 };
 
 use super::*;
@@ -31,6 +31,7 @@ fn targets() -> Vec<Target> {
         interval: SECOND,
         timeout: SECOND,
         depends_on: vec![],
+        agents: Selector::default(),
         check: Check::Tcp(TcpCheck { address: "127.0.0.1:1".into() }),
     };
     vec![

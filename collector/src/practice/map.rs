@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use parallax_model::{
-    AgentName, AgentSpec, Check, HttpCheck, InvalidName, Provider, Region, Role, StatusSet, Target,
-    TargetName,
+    AgentName, AgentSpec, Check, HttpCheck, InvalidName, Provider, Region, Role, Selector,
+    StatusSet, Target, TargetName,
 };
 
 use crate::config::{CollectorConfig, Config};
@@ -104,6 +104,7 @@ fn target(name: &str, role: Role) -> Result<Target, InvalidName> {
         interval: INTERVAL,
         timeout: TIMEOUT,
         depends_on: Vec::new(),
+        agents: Selector::default(),
         check: Check::Http(HttpCheck {
             url: format!("http://{}/", host(name)),
             method: "GET".to_owned(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use parallax_model::fault::{Standing, TargetState};
 use parallax_model::{
     AgentSpec, Alternative, Batch, Change, Check, Confidence, Coverage, Epoch, ErrorKind, Evidence,
-    Fault, FaultId, FaultState, HttpCheck, Locus, Outcome, ProbeResult, Role, Seq, Stages,
-    StatusSet, Target, Timestamp, Without, Witness,
+    Fault, FaultId, FaultState, HttpCheck, Locus, Outcome, ProbeResult, Role, Selector, Seq,
+    Stages, StatusSet, Target, Timestamp, Without, Witness,
 };
 
 use super::{AgentNews, News};
@@ -46,6 +46,7 @@ pub(crate) fn target(target: &str, role: Role) -> Target {
         interval: Duration::from_secs(1),
         timeout: Duration::from_millis(900),
         depends_on: vec![],
+        agents: Selector::default(),
         check: Check::Http(HttpCheck {
             url: "https://example.test/health".to_owned(),
             method: "GET".to_owned(),

@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use parallax_model::{
-    AgentName, AgentSpec, Batch, Change, Fault, FaultId, Target, TargetName, Timestamp,
+    AgentName, AgentSpec, Batch, Change, Fault, FaultId, Fitness, Target, TargetName, Timestamp,
     fault::Standing,
 };
 use tokio::sync::{broadcast, watch};
@@ -89,6 +89,8 @@ pub struct AgentNews {
     pub spool_degraded: bool,
     /// Slots that passed without a look since it started; none: it has not told yet.
     pub missed_slots: Option<u64>,
+    /// How fit it is to bear witness, as it told; none: it has not told.
+    pub fitness: Option<Fitness>,
 }
 
 impl AgentNews {
@@ -104,6 +106,7 @@ impl AgentNews {
             lost: 0,
             spool_degraded: false,
             missed_slots: None,
+            fitness: None,
         }
     }
 }

@@ -1,21 +1,23 @@
 //! The words of Parallax as types.
 //!
 //! Reading order: [`name`] (who and what), [`time`] (when), [`kind`] (how a look fails),
-//! [`target`] (what is looked at), [`result`] (what one look saw), [`record`] (a result on the
+//! [`target`] (what is looked at), [`selector`] (by whom), [`result`] (what one look saw), [`record`] (a result on the
 //! durable road), [`interval`] (sets of sequence numbers), [`locus`] and [`fault`] (what is wrong,
-//! where, and why we think so).
+//! where, and why we think so), [`fitness`] (whether a witness is fit to be one).
 //!
 //! Contract: values only. Whatever can be constructed is valid.
 //! Never: a clock, I/O, async, serde, or any dependency beside `std`.
 #![forbid(unsafe_code)]
 
 pub mod fault;
+pub mod fitness;
 pub mod interval;
 pub mod kind;
 pub mod locus;
 pub mod name;
 pub mod record;
 pub mod result;
+pub mod selector;
 pub mod target;
 pub mod time;
 
@@ -23,12 +25,14 @@ pub use fault::{
     Alternative, AskFor, Change, Confidence, Coverage, Evidence, Fault, FaultId, FaultState,
     Reason, Without, Witness,
 };
+pub use fitness::{Fitness, Unfit};
 pub use interval::{IntervalSet, Span};
 pub use kind::{ErrorKind, Stage};
 pub use locus::Locus;
 pub use name::{AgentName, InvalidName, Provider, Region, Site, TargetName};
 pub use record::{Batch, Body, Epoch, Gap, GapReason, Seq};
 pub use result::{Outcome, ProbeResult, Stages};
+pub use selector::Selector;
 pub use target::{
     AgentSpec, Check, DnsCheck, HttpCheck, RecordType, Role, StatusSet, Target, TcpCheck,
 };

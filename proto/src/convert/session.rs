@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use parallax_model::{Batch, Epoch, Span, Target, Timestamp};
 
+use super::fitness::{fitness_from_wire, fitness_to_wire};
 use super::{InvalidMessage, bounded, named};
 use crate::limits::{ACK_SPANS_MAX, ASSIGNMENT_TARGETS_MAX, PROBE_NOW_TARGETS_MAX};
 use crate::message::{Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState, Welcome};
@@ -38,6 +39,7 @@ impl From<&FromAgent> for pb::AgentMessage {
                     degraded: beat.spool.degraded,
                 }),
                 missed_slots: beat.missed_slots,
+                fitness: beat.fitness.as_ref().map(fitness_to_wire),
             }),
         };
         Self { body: Some(body) }
@@ -54,7 +56,7 @@ impl TryFrom<pb::AgentMessage> for FromAgent {
         Ok(match body {
             AgentBody::Hello(hello) => Self::Hello(hello_from_wire(hello)?),
             AgentBody::Batch(batch) => Self::Batch(Batch::try_from(batch)?),
-            AgentBody::Heartbeat(beat) => Self::Heartbeat(beat_from_wire(&beat)),
+            AgentBody::Heartbeat(beat) => Self::Heartbeat(beat_from_wire(&beat)?),
         })
     }
 }
@@ -73,9 +75,9 @@ fn hello_from_wire(hello: pb::Hello) -> Result<Hello, InvalidMessage> {
     })
 }
 
-fn beat_from_wire(beat: &pb::Heartbeat) -> Heartbeat {
+fn beat_from_wire(beat: &pb::Heartbeat) -> Result<Heartbeat, InvalidMessage> {
     let spool = beat.spool.unwrap_or_default();
-    Heartbeat {
+    Ok(Heartbeat {
         sent: Timestamp::from_micros(beat.sent_us),
         assignment: beat.assignment,
         spool: SpoolState {
@@ -85,7 +87,8 @@ fn beat_from_wire(beat: &pb::Heartbeat) -> Heartbeat {
             degraded: spool.degraded,
         },
         missed_slots: beat.missed_slots,
-    }
+        fitness: beat.fitness.as_ref().map(fitness_from_wire).transpose()?,
+    })
 }
 
 impl From<&FromCollector> for pb::CollectorMessage {

@@ -145,7 +145,7 @@ pub struct Ack {
     #[prost(message, repeated, tag = "2")]
     pub spans: ::prost::alloc::vec::Vec<Span>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Heartbeat {
     /// The agent's wall clock, microseconds since the Unix epoch.
     #[prost(int64, tag = "1")]
@@ -158,6 +158,47 @@ pub struct Heartbeat {
     /// Slots that passed without a look since the agent started.
     #[prost(uint64, tag = "4")]
     pub missed_slots: u64,
+    /// Absent: it has not measured itself yet, or is older than this.
+    #[prost(message, optional, tag = "80")]
+    pub fitness: ::core::option::Option<Fitness>,
+}
+/// How fit an agent is to bear witness, by its own measure. It says nothing about any target.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Fitness {
+    /// Why it is unfit; empty: it is fit.
+    #[prost(enumeration = "Unfit", repeated, tag = "1")]
+    pub unfit: ::prost::alloc::vec::Vec<i32>,
+    /// How long looks that were due waited for the agent itself, over the last minute.
+    #[prost(uint64, tag = "2")]
+    pub delay_median_us: u64,
+    #[prost(uint64, tag = "3")]
+    pub delay_p99_us: u64,
+    /// Slots of the last minute that it came too late for, of how many.
+    #[prost(uint32, tag = "4")]
+    pub late_slots: u32,
+    #[prost(uint32, tag = "5")]
+    pub due_slots: u32,
+    /// References it looks at, and those whose last look failed.
+    #[prost(uint32, tag = "6")]
+    pub references: u32,
+    #[prost(uint32, tag = "7")]
+    pub references_failing: u32,
+    /// What its kernel says of the wall clock.
+    #[prost(bool, optional, tag = "8")]
+    pub clock_synchronised: ::core::option::Option<bool>,
+    #[prost(uint64, optional, tag = "9")]
+    pub clock_error_us: ::core::option::Option<u64>,
+    /// Share of the last minute in which something waited for a CPU, and in which everything waited for
+    /// memory, in thousandths.
+    #[prost(uint32, optional, tag = "10")]
+    pub cpu_pressure_permille: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "11")]
+    pub memory_pressure_permille: ::core::option::Option<u32>,
+    /// Open files, and how many there may be.
+    #[prost(uint32, optional, tag = "12")]
+    pub files_open: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "13")]
+    pub files_max: ::core::option::Option<u32>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpoolState {
@@ -378,6 +419,55 @@ impl GapReason {
             "GAP_REASON_SPOOL_FULL" => Some(Self::SpoolFull),
             "GAP_REASON_CORRUPT" => Some(Self::Corrupt),
             "GAP_REASON_DISK_ERROR" => Some(Self::DiskError),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Unfit {
+    /// Of a newer version.
+    Unknown = 0,
+    /// Most of its references fail.
+    References = 1,
+    /// Its looks start late.
+    Late = 2,
+    /// It misses slots because it is late.
+    MissedSlots = 3,
+    Cpu = 4,
+    Memory = 5,
+    Files = 6,
+    /// Its wall clock is known to be far off.
+    Clock = 7,
+}
+impl Unfit {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "UNFIT_UNKNOWN",
+            Self::References => "UNFIT_REFERENCES",
+            Self::Late => "UNFIT_LATE",
+            Self::MissedSlots => "UNFIT_MISSED_SLOTS",
+            Self::Cpu => "UNFIT_CPU",
+            Self::Memory => "UNFIT_MEMORY",
+            Self::Files => "UNFIT_FILES",
+            Self::Clock => "UNFIT_CLOCK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "UNFIT_UNKNOWN" => Some(Self::Unknown),
+            "UNFIT_REFERENCES" => Some(Self::References),
+            "UNFIT_LATE" => Some(Self::Late),
+            "UNFIT_MISSED_SLOTS" => Some(Self::MissedSlots),
+            "UNFIT_CPU" => Some(Self::Cpu),
+            "UNFIT_MEMORY" => Some(Self::Memory),
+            "UNFIT_FILES" => Some(Self::Files),
+            "UNFIT_CLOCK" => Some(Self::Clock),
             _ => None,
         }
     }

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use parallax_model::{
-    Check, ErrorKind, HttpCheck, Outcome, ProbeResult, Role, StatusSet, Target, TargetName,
-    TcpCheck, Timestamp,
+    Check, ErrorKind, HttpCheck, Outcome, ProbeResult, Role, Selector, StatusSet, Target,
+    TargetName, TcpCheck, Timestamp,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,6 +35,7 @@ fn target(check: Check, timeout: Duration) -> Target {
         interval: Duration::from_secs(1),
         timeout,
         depends_on: vec![],
+        agents: Selector::default(),
         check,
     }
 }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use parallax_model::{
     AgentSpec, Alternative, Check, Confidence, Coverage, ErrorKind, Evidence, Fault, FaultId,
-    FaultState, HttpCheck, Locus, Reason, Role, StatusSet, Target, TargetName, Timestamp, Without,
-    Witness,
+    FaultState, HttpCheck, Locus, Reason, Role, Selector, StatusSet, Target, TargetName, Timestamp,
+    Without, Witness,
 };
 
 use std::sync::Arc;
@@ -23,6 +23,7 @@ fn target(target: &str, role: Role) -> Target {
         interval: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         depends_on: vec![],
+        agents: Selector::default(),
         check: Check::Http(HttpCheck {
             url: format!("https://{target}.example/"),
             method: "GET".into(),

@@ -7,7 +7,7 @@ mod tcp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{AgentName, Provider, Region, Site, TargetName};
+use crate::{AgentName, Provider, Region, Selector, Site, TargetName};
 
 pub use dns::{DnsCheck, RecordType};
 pub use http::{HttpCheck, StatusSet};
@@ -46,6 +46,8 @@ pub struct Target {
     pub timeout: Duration,
     /// Targets without which this one cannot work.
     pub depends_on: Vec<TargetName>,
+    /// Who looks. Known to the collector; an agent is only told what it is to look at.
+    pub agents: Selector,
     /// How to look.
     pub check: Check,
 }

@@ -6,7 +6,7 @@ mod tcp;
 
 use std::time::Duration;
 
-use parallax_model::{Check, Role, Target};
+use parallax_model::{Check, Role, Selector, Target};
 
 use super::{InvalidMessage, named};
 use crate::pb;
@@ -60,6 +60,7 @@ impl TryFrom<pb::Target> for Target {
             interval: Duration::from_micros(wire.interval_us),
             timeout: Duration::from_micros(wire.timeout_us),
             depends_on,
+            agents: Selector::default(),
             check: check_from_wire(check)?,
         })
     }
