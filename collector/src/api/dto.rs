@@ -137,9 +137,9 @@ pub struct TargetJson {
 pub struct CellJson {
     /// The region.
     pub region: String,
-    /// `fine`, `partly`, `failing`, `unable` or `silent`
+    /// `fine`, `partly`, `failing`, `unable`, `silent` or `unassigned` (nobody there is to look)
     pub state: String,
-    /// Agents there.
+    /// Agents there that are to look.
     pub agents: usize,
     /// Agents there that looked lately.
     pub heard: usize,

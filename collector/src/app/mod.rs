@@ -191,8 +191,7 @@ impl Collector {
         if config.collector != self.kept {
             tracing::warn!("[collector] changed: restart to listen or keep data elsewhere");
         }
-        let names = config.agents.iter().map(|a| a.name.clone());
-        self.fleet.set(names, config.targets.clone(), now());
+        self.fleet.set(config.agents.clone(), config.targets.clone(), now());
         let (agents, targets) = (config.agents, config.targets);
         self.edge.view.take(News::Config { agents: agents.clone(), targets: targets.clone() });
         let webhooks: Arc<[Webhook]> = config.webhooks.into();

@@ -57,8 +57,7 @@ pub(super) fn edge(read: Arc<dyn ReadStore>, options: &Options) -> Edge {
 pub(super) fn fleet(config: &Config, edge: &Edge) -> Arc<Fleet> {
     let view = Arc::clone(&edge.view);
     let tell = Box::new(move |presence| view.take(News::Agent(news_of(presence))));
-    let names = config.agents.iter().map(|a| a.name.clone());
-    Fleet::new(names, config.targets.clone(), now(), tell)
+    Fleet::new(config.agents.clone(), config.targets.clone(), now(), tell)
 }
 
 fn news_of(presence: Presence) -> AgentNews {

@@ -209,3 +209,36 @@ fn an_address_alone_makes_a_target() {
     let wrong = target_of_url("shop.example", Role::Service, second).unwrap_err();
     assert!(wrong.contains("\"shop.example\" is no URL"), "{wrong}");
 }
+
+#[test]
+fn a_target_selects_its_agents() {
+    let target = |name: &str, agents: &str| {
+        format!(
+            "[[targets]]\nname = \"{name}\"\nagents = {agents}\ntcp = {{ address = \"a:1\" }}\n"
+        )
+    };
+    let text = target("a", "{ region = \"eu\", provider = [\"aws\", \"hetzner\"] }")
+        + &target(
+            "b",
+            "{ name = [\"x\"], site = \"s\", labels = { tier = [\"edge\", \"core\"] } }",
+        );
+    let (_dir, config) = loaded(&[("parallax.toml", &text)]);
+    let [a, b] = &config.unwrap().targets[..] else { panic!("two targets") };
+    assert_eq!(a.agents.regions, ["eu".parse().unwrap()]);
+    assert_eq!(a.agents.providers.len(), 2);
+    assert_eq!(b.agents.labels["tier"], ["edge", "core"]);
+    assert_eq!((b.agents.names.len(), b.agents.sites.len()), (1, 1));
+
+    let wrong = target("a", "{ regoin = \"eu\" }") + &target("b", "{ region = [] }");
+    assert_eq!(
+        mistakes_in(&wrong),
+        [
+            "parallax.toml:3: unknown key \"regoin\" in a target's agents; did you mean \"region\"?",
+            "parallax.toml:3: agents: names no agents; write { region = [\"eu-west\"] }, or leave it \
+             out for all",
+            "parallax.toml:7: region: 0 entries, at least 1 and at most 1000",
+            "parallax.toml:7: agents: names no agents; write { region = [\"eu-west\"] }, or leave it \
+             out for all",
+        ]
+    );
+}

@@ -1,9 +1,9 @@
 //! Who may speak, who does, and what each is to look at.
 //!
 //! Contract: an agent is known by its name in the configuration; it has one stream at a time, and a
-//! newer one wins, since an agent whose old stream hangs half-open comes back on a new one. The
-//! assignment is one for all agents; the same content keeps its version. What an agent tells of
-//! itself is passed to `tell` at once.
+//! newer one wins, since an agent whose old stream hangs half-open comes back on a new one. An agent
+//! is assigned the targets whose selector takes it; the same content keeps its version, and is not
+//! sent again. What an agent tells of itself is passed to `tell` at once.
 //! Never: a result, a verdict, a word about region or provider taken from the agent itself.
 
 mod presence;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use parallax_model::{AgentName, AskFor, Target, TargetName, Timestamp};
+use parallax_model::{AgentName, AgentSpec, AskFor, Target, TargetName, Timestamp};
 use parallax_proto::{Assignment, Heartbeat, Hello};
 use tokio::sync::{mpsc, watch};
 
@@ -33,10 +33,27 @@ pub type Tell = Box<dyn Fn(Presence) + Send + Sync>;
 /// The agents.
 pub struct Fleet {
     seats: Mutex<HashMap<AgentName, Chair>>,
-    assignment: watch::Sender<Arc<Assignment>>,
+    declared: watch::Sender<Arc<Declared>>,
     /// Streams so far.
     streams: AtomicU64,
     tell: Tell,
+}
+
+/// What the owner declared, versioned: a later start has larger versions than all before it.
+#[derive(Debug)]
+struct Declared {
+    version: u64,
+    agents: HashMap<AgentName, AgentSpec>,
+    targets: Vec<Target>,
+}
+
+impl Declared {
+    /// What `agent` is to look at.
+    fn assignment(&self, agent: &AgentName) -> Assignment {
+        let spec = self.agents.get(agent);
+        let its = self.targets.iter().filter(|t| spec.is_some_and(|spec| t.agents.takes(spec)));
+        Assignment { version: self.version, targets: its.cloned().collect() }
+    }
 }
 
 /// An agent's place, taken or not.
@@ -58,17 +75,17 @@ impl Chair {
 impl Fleet {
     /// A fleet of which nobody is there yet. `now` versions the assignment.
     pub fn new(
-        agents: impl IntoIterator<Item = AgentName>,
+        agents: impl IntoIterator<Item = AgentSpec>,
         targets: Vec<Target>,
         now: Timestamp,
         tell: Tell,
     ) -> Arc<Self> {
-        // a later start has a larger version than all before it
-        let first = Assignment { version: version(now, 0), targets };
-        let seats = agents.into_iter().map(|a| (a.clone(), Chair::empty(a))).collect();
+        let agents: HashMap<_, _> = agents.into_iter().map(|a| (a.name.clone(), a)).collect();
+        let seats = agents.keys().map(|a| (a.clone(), Chair::empty(a.clone()))).collect();
+        let first = Declared { version: version(now, 0), agents, targets };
         Arc::new(Self {
             seats: Mutex::new(seats),
-            assignment: watch::Sender::new(Arc::new(first)),
+            declared: watch::Sender::new(Arc::new(first)),
             streams: AtomicU64::new(0),
             tell,
         })
@@ -78,22 +95,21 @@ impl Fleet {
     /// of new targets.
     pub fn set(
         &self,
-        agents: impl IntoIterator<Item = AgentName>,
+        agents: impl IntoIterator<Item = AgentSpec>,
         targets: Vec<Target>,
         now: Timestamp,
     ) {
+        let agents: HashMap<_, _> = agents.into_iter().map(|a| (a.name.clone(), a)).collect();
         let mut seats = self.seats();
         let mut before = std::mem::take(&mut *seats);
-        *seats = agents
-            .into_iter()
-            .map(|a| before.remove_entry(&a).unwrap_or_else(|| (a.clone(), Chair::empty(a))))
-            .collect();
+        let mut chair = |a: &AgentName| before.remove(a).unwrap_or_else(|| Chair::empty(a.clone()));
+        *seats = agents.keys().map(|a| (a.clone(), chair(a))).collect();
         drop(seats);
-        self.assignment.send_if_modified(|assignment| {
-            let changed = assignment.targets != targets;
+        self.declared.send_if_modified(|declared| {
+            let changed = declared.targets != targets || declared.agents != agents;
             if changed {
-                let version = version(now, assignment.version);
-                *assignment = Arc::new(Assignment { version, targets });
+                let version = version(now, declared.version);
+                *declared = Arc::new(Declared { version, agents, targets });
             }
             changed
         });
@@ -119,7 +135,8 @@ impl Fleet {
             agent: hello.agent.clone(),
             stream,
             orders: taken,
-            assignment: self.assignment.subscribe(),
+            declared: self.declared.subscribe(),
+            assigned: None,
         })
     }
 
@@ -174,7 +191,9 @@ pub struct Seat {
     agent: AgentName,
     stream: u64,
     orders: mpsc::Receiver<Vec<TargetName>>,
-    assignment: watch::Receiver<Arc<Assignment>>,
+    declared: watch::Receiver<Arc<Declared>>,
+    /// What it works on.
+    assigned: Option<Arc<Assignment>>,
 }
 
 /// What a stream is to do.
@@ -196,17 +215,32 @@ impl Seat {
 
     /// The assignment now; it will not be ordered again.
     pub fn assignment(&mut self) -> Arc<Assignment> {
-        Arc::clone(&self.assignment.borrow_and_update())
+        let declared = Arc::clone(&self.declared.borrow_and_update());
+        let now = declared.assignment(&self.agent);
+        if let Some(assigned) = self.assigned.as_ref().filter(|a| a.targets == now.targets) {
+            return Arc::clone(assigned);
+        }
+        Arc::clone(self.assigned.insert(Arc::new(now)))
     }
 
     /// The next order. Safe to drop while waiting.
     pub async fn order(&mut self) -> Order {
-        tokio::select! {
-            order = self.orders.recv() => order.map_or(Order::Leave, Order::ProbeNow),
-            changed = self.assignment.changed() => match changed {
-                Ok(()) => Order::Assign(self.assignment()),
-                Err(_) => Order::Leave,
-            },
+        loop {
+            tokio::select! {
+                order = self.orders.recv() => {
+                    return order.map_or(Order::Leave, Order::ProbeNow);
+                }
+                changed = self.declared.changed() => {
+                    if changed.is_err() {
+                        return Order::Leave;
+                    }
+                    let before = self.assigned.as_ref().map(|a| a.version);
+                    let assignment = self.assignment();
+                    if before != Some(assignment.version) {
+                        return Order::Assign(assignment);
+                    }
+                }
+            }
         }
     }
 

@@ -30,8 +30,12 @@ fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
+fn spec(text: &str) -> AgentSpec {
+    AgentSpec::unlabelled(name(text))
+}
+
 fn fleet(agents: &[&str]) -> Arc<Fleet> {
-    let agents = agents.iter().map(|a| name(a));
+    let agents = agents.iter().map(|a| spec(a));
     Fleet::new(agents, vec![target("shop")], at(1000), Box::new(|_| {}))
 }
 
@@ -55,7 +59,7 @@ fn a_stranger_is_told_what_to_add() {
 fn what_an_agent_tells_is_known_and_passed_on() {
     let (told, heard) = std::sync::mpsc::channel();
     let tell = Box::new(move |p: Presence| told.send((p.connected, p.last_heard)).unwrap());
-    let fleet = Fleet::new([name("a")], vec![], at(0), tell);
+    let fleet = Fleet::new([spec("a")], vec![], at(0), tell);
     let seat = fleet.enter(&hello("a"), at(5)).unwrap();
     let spool = SpoolState { records: 3, bytes: 99, lost: 1, degraded: true };
     seat.beat(
@@ -88,19 +92,50 @@ async fn only_new_content_makes_a_new_assignment() {
     let fleet = fleet(&["a", "b"]);
     let mut seat = fleet.enter(&hello("a"), at(1)).unwrap();
     assert_eq!(seat.assignment().version, 1000);
-    fleet.set([name("a"), name("b")], vec![target("shop")], at(2000));
+    fleet.set([spec("a"), spec("b")], vec![target("shop")], at(2000));
     assert_eq!(fleet.ask(&ask(&["a"])), 1);
     // the order that comes first is not an assignment
     assert!(matches!(seat.order().await, Order::ProbeNow(_)));
     // the clock may have stepped back meanwhile
-    fleet.set([name("a")], vec![target("shop"), target("bank")], at(3));
+    fleet.set([spec("a")], vec![target("shop"), target("bank")], at(3));
     let Order::Assign(assignment) = seat.order().await else { panic!("no assignment") };
     assert_eq!((assignment.version, assignment.targets.len()), (1001, 2));
-    fleet.set([name("c")], vec![target("shop")], at(4));
+    fleet.set([spec("c")], vec![target("shop")], at(4));
     assert_eq!(fleet.presences().len(), 1);
     let mut orders = vec![seat.order().await, seat.order().await];
     orders.retain(|o| *o == Order::Leave);
     assert!(!orders.is_empty(), "an agent that is not named any more is cut");
+}
+
+#[tokio::test]
+async fn an_agent_is_assigned_the_targets_that_select_it() {
+    let in_eu = |on: &str| {
+        let regions = vec!["eu".parse().unwrap()];
+        Target { agents: Selector { regions, ..Selector::default() }, ..target(on) }
+    };
+    let eu = AgentSpec { region: Some("eu".parse().unwrap()), ..spec("a") };
+    let names = |a: &Assignment| -> Vec<String> {
+        a.targets.iter().map(|t| t.name.as_str().to_owned()).collect()
+    };
+    let both = || vec![target("shop"), in_eu("bank")];
+    let fleet = Fleet::new([eu.clone(), spec("b")], both(), at(1000), Box::new(|_| {}));
+    let mut a = fleet.enter(&hello("a"), at(1)).unwrap();
+    let mut b = fleet.enter(&hello("b"), at(1)).unwrap();
+    assert_eq!(names(&a.assignment()), ["shop", "bank"]);
+    assert_eq!(names(&b.assignment()), ["shop"]);
+
+    // what changes for one does not trouble the other
+    fleet.set([eu, spec("b")], vec![target("shop"), in_eu("bank"), in_eu("post")], at(2000));
+    let Order::Assign(more) = a.order().await else { panic!("no assignment") };
+    assert_eq!((more.version, names(&more).len()), (2000, 3));
+    assert_eq!(fleet.ask(&ask(&["b"])), 1);
+    assert!(matches!(b.order().await, Order::ProbeNow(_)));
+    assert_eq!(b.assignment().version, 1000);
+
+    // an agent that moves is assigned what is looked at from there
+    fleet.set([spec("a"), spec("b")], both(), at(3000));
+    let Order::Assign(moved) = a.order().await else { panic!("no assignment") };
+    assert_eq!(names(&moved), ["shop"]);
 }
 
 #[test]
@@ -117,7 +152,7 @@ fn a_stream_from_before_an_agent_was_removed_cannot_undo_a_later_one() {
     let fleet = fleet(&["a"]);
     let before = fleet.enter(&hello("a"), at(1)).unwrap();
     fleet.set([], vec![], at(2));
-    fleet.set([name("a")], vec![target("shop")], at(3));
+    fleet.set([spec("a")], vec![target("shop")], at(3));
     let _after = fleet.enter(&hello("a"), at(4)).unwrap();
     drop(before);
     assert!(presence(&fleet, "a").connected);

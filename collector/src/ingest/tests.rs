@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex};
 
 use parallax_model::{
-    AgentName, AskFor, Batch, Body, Check, Epoch, Fault, Gap, GapReason, Role, Selector, Span,
-    Target, TargetName, TcpCheck,
+    AgentName, AgentSpec, AskFor, Batch, Body, Check, Epoch, Fault, Gap, GapReason, Role, Selector,
+    Span, Target, TargetName, TcpCheck,
 };
 use parallax_proto::{Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState};
 use pb::collector_client::CollectorClient;
@@ -53,6 +53,10 @@ fn name(text: &str) -> AgentName {
     AgentName::new(text).unwrap()
 }
 
+fn spec(text: &str) -> AgentSpec {
+    AgentSpec::unlabelled(name(text))
+}
+
 fn target(text: &str) -> Target {
     Target {
         name: TargetName::new(text).unwrap(),
@@ -79,7 +83,7 @@ async fn world() -> World {
     let (judged, committed) = mpsc::channel(100);
     let (writer, work) = writer(Box::new(door.clone()), judged, CancellationToken::new());
     tokio::spawn(work);
-    let fleet = Fleet::new([name("a"), name("b")], vec![target("shop")], NOW, Box::new(|_| {}));
+    let fleet = Fleet::new(["a", "b"].map(spec), vec![target("shop")], NOW, Box::new(|_| {}));
     let stop = CancellationToken::new();
     let ingest = Ingest::new(Arc::clone(&fleet), writer, || NOW, stop.clone());
     let counters = ingest.counters();
@@ -268,12 +272,12 @@ async fn a_reload_pushes_a_new_assignment_and_only_a_new_one() {
     let world = world().await;
     let mut stream = Stream::of(&world, "a").await;
     let targets = |names: &[&str]| names.iter().map(|n| target(n)).collect::<Vec<_>>();
-    world.fleet.set([name("a")], targets(&["shop"]), NOW);
-    world.fleet.set([name("a")], targets(&["shop", "bank"]), NOW);
+    world.fleet.set([spec("a")], targets(&["shop"]), NOW);
+    world.fleet.set([spec("a")], targets(&["shop", "bank"]), NOW);
     let FromCollector::Assignment(Assignment { version, targets }) = stream.next().await else {
         panic!("no assignment")
     };
-    assert_eq!(version, NOW.millis() as u64 + 1);
+    assert_eq!(version, NOW.millis() as u64 + 2);
     assert_eq!(targets.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["shop", "bank"]);
     world.fleet.set([], targets, NOW);
     assert_eq!(stream.end().await.0, Code::Aborted);

@@ -328,6 +328,7 @@ impl Shown {
             }
             CellState::Unable => ("unable", "cannot look".to_owned()),
             CellState::Silent => ("silent", "silent".to_owned()),
+            CellState::Unassigned => ("silent", "not looked at".to_owned()),
         };
         Self {
             region: cell.region.clone(),

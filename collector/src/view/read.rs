@@ -73,7 +73,7 @@ pub struct Cell {
     pub state: CellState,
     /// Agents there that were heard of this target lately.
     pub heard: usize,
-    /// Agents there.
+    /// Agents there that are to look.
     pub agents: usize,
     /// Agents whose last look failed.
     pub failing: usize,
@@ -96,6 +96,8 @@ pub enum CellState {
     Unable,
     /// Nothing was heard lately: neither up nor down.
     Silent,
+    /// Nobody there is to look at it.
+    Unassigned,
 }
 
 impl CellState {
@@ -107,6 +109,7 @@ impl CellState {
             Self::Failing => "failing",
             Self::Unable => "unable",
             Self::Silent => "silent",
+            Self::Unassigned => "unassigned",
         }
     }
 }
@@ -250,6 +253,10 @@ impl Live {
     }
 
     fn cell(&self, target: &Target, region: &str, agents: &[&AgentName], now: Timestamp) -> Cell {
+        let is_to_look = |agent: &&&AgentName| {
+            self.fleet.agents.get(**agent).is_some_and(|spec| target.agents.takes(spec))
+        };
+        let agents: Vec<&AgentName> = agents.iter().filter(is_to_look).copied().collect();
         let paths = self.paths.get(&target.name);
         let path = |agent: &AgentName| paths.and_then(|paths| paths.get(agent));
         let known: Vec<_> = agents.iter().filter_map(|a| path(a).map(|p| (*a, p))).collect();
@@ -262,7 +269,7 @@ impl Live {
         let telling = telling.iter().max_by_key(|(_, p)| (p.error().is_some(), p.latency()));
         Cell {
             region: region.to_owned(),
-            state: cell_state(fresh.len(), failing, ours),
+            state: cell_state(agents.len(), fresh.len(), failing, ours),
             heard: fresh.len(),
             agents: agents.len(),
             failing,
@@ -277,8 +284,10 @@ fn is_fresh(target: &Target, path: &Path, now: Timestamp) -> bool {
     now.since(path.received()) <= target.interval * SILENT_INTERVALS + target.timeout
 }
 
-const fn cell_state(heard: usize, failing: usize, ours: usize) -> CellState {
-    if heard == 0 {
+const fn cell_state(agents: usize, heard: usize, failing: usize, ours: usize) -> CellState {
+    if agents == 0 {
+        CellState::Unassigned
+    } else if heard == 0 {
         CellState::Silent
     } else if ours == heard {
         CellState::Unable

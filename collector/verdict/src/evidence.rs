@@ -13,7 +13,7 @@ use crate::case::{Case, corrected_ms};
 use crate::confidence::confidence;
 use crate::open::Open;
 use crate::path::Path;
-use crate::world::World;
+use crate::world::{Agent, World};
 
 /// Version of the scale in [`crate::confidence`].
 pub(crate) const CALIBRATION: u32 = 1;
@@ -204,7 +204,7 @@ fn without(
 
 /// Domains of which a live look was heard within three intervals.
 fn fresh_domains(world: &World, now: i64) -> BTreeSet<u32> {
-    let fresh = |a: &&crate::world::Agent| {
+    let fresh = |a: &&Agent| {
         a.present
             && a.heard.is_some_and(|heard| now - heard <= fresh_ms(a.interval_ms, a.timeout_ms))
     };
@@ -224,22 +224,28 @@ pub(crate) fn fleet_coverage(world: &World, now: i64) -> Coverage {
     }
 }
 
-/// Who bears witness to one target. Agents never heard of are assigned to all.
+/// Who bears witness to one target. Agents never heard of count, too, where they are to look.
 pub(crate) fn target_coverage(world: &World, target: u32, now: i64) -> Coverage {
     let t = &world.targets[target as usize];
     let within = fresh_ms(t.interval_ms, t.timeout_ms);
     let (mut fresh, mut assigned) = (BTreeSet::new(), BTreeSet::new());
     for &id in &t.paths {
         let path = &world.paths[id as usize];
+        if t.excluded.contains(&path.agent) {
+            continue;
+        }
         let domain = world.agents[path.agent as usize].domain;
         assigned.insert(domain);
         if now.saturating_sub(path.heard) <= within {
             fresh.insert(domain);
         }
     }
-    let unheard = world.agents.iter().filter(|a| a.declared && a.heard.is_none());
+    let unheard = |(id, a): &(usize, &Agent)| {
+        a.declared && a.heard.is_none() && !t.excluded.contains(&(*id as u32))
+    };
     if t.role == Role::Service {
-        assigned.extend(unheard.map(|a| a.domain));
+        let agents = world.agents.iter().enumerate();
+        assigned.extend(agents.filter(unheard).map(|(_, a)| a.domain));
     }
     Coverage { domains: fresh.len() as u32, assigned: assigned.len() as u32 }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use parallax_model::{AgentName, AgentSpec, Outcome, Role, Target, TargetName, Timestamp};
+use parallax_model::{
+    AgentName, AgentSpec, Outcome, Role, Selector, Target, TargetName, Timestamp,
+};
 
 /// Interval and timeout of a target that only shows up in results.
 const UNKNOWN_INTERVAL: Duration = Duration::from_secs(30);
@@ -30,6 +32,8 @@ pub struct TargetSpec {
     pub timeout: Duration,
     /// Targets without which this one cannot work.
     pub depends_on: Vec<TargetName>,
+    /// Who looks.
+    pub agents: Selector,
 }
 
 impl TargetSpec {
@@ -41,6 +45,7 @@ impl TargetSpec {
             interval: UNKNOWN_INTERVAL,
             timeout: UNKNOWN_TIMEOUT,
             depends_on: Vec::new(),
+            agents: Selector::default(),
         }
     }
 }
@@ -53,6 +58,7 @@ impl From<&Target> for TargetSpec {
             interval: target.interval,
             timeout: target.timeout,
             depends_on: target.depends_on.clone(),
+            agents: target.agents.clone(),
         }
     }
 }

@@ -29,7 +29,9 @@ impl Silence {
         let mut silent = BTreeMap::new();
         let anybody = world.agents.iter().any(|a| a.heard.is_some());
         let grace = GRACE_INTERVALS * longest_interval(world);
-        for (id, agent) in world.agents.iter().enumerate().filter(|(_, a)| a.present) {
+        // who looks at nothing has nothing to say
+        let speaks = |a: &Agent| a.present && (a.declared || !a.paths.is_empty());
+        for (id, agent) in world.agents.iter().enumerate().filter(|(_, a)| speaks(a)) {
             let id = id as u32;
             match agent.heard {
                 Some(heard) => {

@@ -1,6 +1,6 @@
 //! The fleet as dense numbers: agents, targets, the groups they form, and every path between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use parallax_model::{AgentName, AgentSpec, Provider, Region, Role, Site, TargetName};
@@ -22,7 +22,7 @@ pub(crate) struct Agent {
     pub(crate) domain: u32,
     /// False once it left the fleet.
     pub(crate) present: bool,
-    /// True if its owner declared it; false if it only shows up in results.
+    /// True if its owner declared it to look at anything; false if it only shows up in results.
     pub(crate) declared: bool,
     pub(crate) clock: Clock,
     /// When it was last heard live, ms of the engine's clock.
@@ -47,6 +47,8 @@ pub(crate) struct Target {
     pub(crate) timeout_ms: i64,
     /// All it needs, directly or not, ascending.
     pub(crate) needs: Vec<u32>,
+    /// Declared agents that are not to look at it.
+    pub(crate) excluded: BTreeSet<u32>,
     /// When its latest live success was heard, ms of the engine's clock.
     pub(crate) last_ok: i64,
     /// When it was first looked at, ms of the engine's clock.
@@ -106,6 +108,7 @@ impl World {
                 (target.interval_ms, target.timeout_ms) = (ms(spec.interval), ms(spec.timeout));
             }
         }
+        self.assign(fleet);
         self.tie_needs(fleet);
         self.drop_absent();
         self.regroup();
@@ -156,6 +159,7 @@ impl World {
                 interval_ms: ms(spec.interval),
                 timeout_ms: ms(spec.timeout),
                 needs: Vec::new(),
+                excluded: BTreeSet::new(),
                 last_ok: i64::MIN,
                 since: i64::MAX,
                 heat: Heat::default(),
@@ -229,6 +233,28 @@ impl World {
         (region.unwrap_or(NONE), provider.unwrap_or(NONE), domain)
     }
 
+    /// Who looks at what. An agent that looks at nothing is not expected to be heard.
+    fn assign(&mut self, fleet: &Fleet) {
+        let agents: Vec<(u32, &AgentSpec)> = fleet
+            .agents
+            .iter()
+            .filter_map(|spec| Some((self.agent_names.find(&spec.name)?, spec)))
+            .collect();
+        let mut looks: BTreeSet<u32> = BTreeSet::new();
+        for spec in &fleet.targets {
+            let Some(id) = self.target_names.find(&spec.name) else { continue };
+            let (taken, excluded): (Vec<_>, Vec<_>) =
+                agents.iter().partition(|(_, agent)| spec.agents.takes(agent));
+            looks.extend(taken.iter().map(|(id, _)| id));
+            self.targets[id as usize].excluded = excluded.iter().map(|(id, _)| *id).collect();
+        }
+        if !fleet.targets.is_empty() {
+            for (id, agent) in self.agents.iter_mut().enumerate() {
+                agent.declared &= looks.contains(&(id as u32));
+            }
+        }
+    }
+
     /// Everything each target needs, through all steps; a circle needs itself and is cut there.
     fn tie_needs(&mut self, fleet: &Fleet) {
         let direct: BTreeMap<u32, Vec<u32>> = fleet
@@ -240,7 +266,7 @@ impl World {
             })
             .collect();
         for (&id, first) in &direct {
-            let mut needs = std::collections::BTreeSet::new();
+            let mut needs = BTreeSet::new();
             let mut ahead = first.clone();
             while let Some(next) = ahead.pop() {
                 if next != id && needs.insert(next) {
@@ -251,11 +277,15 @@ impl World {
         }
     }
 
-    /// Lets go of the paths of what left the fleet.
+    /// Lets go of the paths of what left the fleet, and of those that are not looked along any more.
     fn drop_absent(&mut self) {
         let (agents, targets) = (&self.agents, &self.targets);
-        let gone =
-            |p: &Path| !agents[p.agent as usize].present || !targets[p.target as usize].present;
+        let gone = |p: &Path| {
+            let target = &targets[p.target as usize];
+            !agents[p.agent as usize].present
+                || !target.present
+                || target.excluded.contains(&p.agent)
+        };
         let gone: Vec<u32> =
             (0..self.paths.len() as u32).filter(|&id| gone(&self.paths[id as usize])).collect();
         for &id in &gone {
@@ -270,8 +300,18 @@ impl World {
                 self.free_paths.push(id);
             }
         }
-        for agent in self.agents.iter_mut().filter(|a| !a.present) {
-            agent.heard = None;
+        let (paths, targets) = (&self.paths, &self.targets);
+        for agent in &mut self.agents {
+            if !agent.present {
+                agent.heard = None;
+            }
+            // what it is expected to be heard of is what it still looks at
+            (agent.interval_ms, agent.timeout_ms) = (i64::MAX, 0);
+            for &id in &agent.paths {
+                let target = &targets[paths[id as usize].target as usize];
+                agent.interval_ms = agent.interval_ms.min(target.interval_ms);
+                agent.timeout_ms = agent.timeout_ms.max(target.timeout_ms);
+            }
         }
     }
 

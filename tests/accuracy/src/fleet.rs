@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parallax_model::{AgentName, AgentSpec, Provider, Region, Role, Site, TargetName};
+use parallax_model::{AgentName, AgentSpec, Provider, Region, Role, Selector, Site, TargetName};
 use parallax_verdict::{Fleet, TargetSpec};
 
 use crate::plan::{INTERVAL_MS, Plan, REFERENCES};
@@ -127,6 +127,7 @@ fn targets(plan: &Plan, rng: &mut Rng) -> Vec<TargetSpec> {
                 interval: Duration::from_secs(pace_s),
                 timeout: Duration::from_secs(5),
                 depends_on: Vec::new(),
+                agents: Selector::default(),
             }
         })
         .collect()
