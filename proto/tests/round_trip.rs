@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use parallax_model::{
-    Batch, Body, Check, DnsCheck, Epoch, ErrorKind, Fitness, Gap, GapReason, HttpCheck, Outcome,
-    ProbeResult, RecordType, Role, Selector, Seq, Span, Stages, StatusSet, Target, TcpCheck,
-    Timestamp, Unfit,
+    Batch, Body, Check, DnsCheck, DnsSeen, DnsTransport, Epoch, ErrorKind, Family, Fitness, Gap,
+    GapReason, GrpcCheck, GrpcSeen, HttpCheck, IcmpCheck, IcmpSeen, LlmApi, LlmCheck, LlmSeen,
+    Outcome, ProbeResult, Rcode, RecordType, Role, Seen, Selector, Seq, Serving, Span, Stages,
+    StatusSet, Target, TcpCheck, TcpStep, Timestamp, Unfit,
 };
 use parallax_proto::{
     Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState, Welcome, decode_batch,
@@ -35,6 +36,43 @@ prop_compose! {
     }
 }
 
+fn seen() -> impl Strategy<Value = Seen> {
+    let dns = (any::<u16>(), any::<u16>(), prop::option::of(any::<u32>()), any::<bool>()).prop_map(
+        |(answers, authority, serial, authenticated)| {
+            Seen::Dns(DnsSeen { answers, authority, additional: 1, serial, authenticated })
+        },
+    );
+    let icmp = (any::<u16>(), any::<u16>(), micros(), micros(), prop::option::of(any::<u8>()))
+        .prop_map(|(sent, received, rtt_min, rtt_mean, hop_limit)| {
+            let (rtt_max, rtt_stddev) = (rtt_mean, rtt_min);
+            Seen::Icmp(IcmpSeen {
+                sent,
+                received,
+                rtt_min,
+                rtt_mean,
+                rtt_max,
+                rtt_stddev,
+                hop_limit,
+            })
+        });
+    let grpc = prop::sample::select(&Serving::ALL[..])
+        .prop_map(|serving| Seen::Grpc(GrpcSeen { serving }));
+    let time = || prop::option::of(micros());
+    let llm = (time(), time(), micros(), any::<u32>(), any::<u32>(), any::<bool>()).prop_map(
+        |(first_token, longest_gap, streamed, tokens, prompt_tokens, finished)| {
+            Seen::Llm(LlmSeen {
+                first_token,
+                longest_gap,
+                streamed,
+                tokens,
+                prompt_tokens,
+                finished,
+            })
+        },
+    );
+    prop_oneof![dns, icmp, grpc, llm]
+}
+
 prop_compose! {
     fn results()(
         target in "[a-z]{1,3}",
@@ -45,11 +83,13 @@ prop_compose! {
         status in prop::option::of(any::<u16>()),
         peer in prop::option::of("[0-9.:]{1,20}"),
         detail in prop::option::of("[a-z é]{1,100}"),
+        seen in prop::option::of(seen()),
         asked in any::<bool>(),
     ) -> ProbeResult {
         let started = Timestamp::from_millis(1_766_700_000_000 + i64::from(started));
         let target = target.parse().unwrap();
-        ProbeResult { target, started, latency, outcome, stages, status, peer, detail, asked }
+        let seen = seen.map(Box::new);
+        ProbeResult { target, started, latency, outcome, stages, status, peer, detail, seen, asked }
     }
 }
 
@@ -105,6 +145,15 @@ fn a_full_batch_of_the_wordiest_failures_fits_its_bound() {
         status: Some(599),
         peer: Some(format!("[2001:db8:1234:5678:9abc:def0:1234:{n:04x}]:65535")),
         detail: Some("x".repeat(256)),
+        seen: Some(Box::new(Seen::Icmp(IcmpSeen {
+            sent: u16::MAX,
+            received: u16::MAX,
+            rtt_min: Duration::from_hours(1),
+            rtt_mean: Duration::from_hours(1),
+            rtt_max: Duration::from_hours(1),
+            rtt_stddev: Duration::from_hours(1),
+            hop_limit: Some(255),
+        }))),
         asked: true,
     };
     let results = (0..limits::BATCH_RESULTS_MAX).map(result).collect();
@@ -119,6 +168,56 @@ fn there_and_back(message: &FromCollector) -> FromCollector {
     pb::CollectorMessage::decode(&bytes[..]).unwrap().try_into().unwrap()
 }
 
+/// A check of each kind, with everything that can be said of it.
+fn checks() -> Vec<Check> {
+    let http = Check::Http(HttpCheck {
+        url: "https://example.com/".into(),
+        method: "GET".into(),
+        status: StatusSet::new(vec![(200, 204), (301, 301)]).unwrap(),
+        body_contains: Some("ok".into()),
+        redirects_max: 3,
+    });
+    let dns = Check::Dns(DnsCheck {
+        server: Some("[::1]:53".into()),
+        transport: DnsTransport::Tcp,
+        recursion: false,
+        rcode: Rcode::NX_DOMAIN,
+        answer_contains: Some("1".into()),
+        answers: vec!["::1".into()],
+        authority_contains: Some("ns".into()),
+        ttl_s: Some((60, 3600)),
+        authenticated: true,
+        ..DnsCheck::new("example.com", RecordType(65_280))
+    });
+    let tcp = Check::Tcp(TcpCheck {
+        address: "example.com:25".into(),
+        talk: vec![TcpStep::Expect("^220 ".into()), TcpStep::Send("QUIT\r\n".into())],
+    });
+    let icmp = Check::Icmp(IcmpCheck {
+        count: 9,
+        spacing: Duration::from_millis(10),
+        payload_bytes: 1400,
+        loss_percent_max: 0,
+        rtt_max: Some(Duration::from_millis(30)),
+        family: Family::V6,
+        ..IcmpCheck::to("gateway.example")
+    });
+    let grpc = Check::Grpc(GrpcCheck {
+        address: "example.com:443".into(),
+        tls: true,
+        service: "shop.Cart".into(),
+    });
+    let llm = Check::Llm(LlmCheck {
+        key: Some("main".into()),
+        first_token_max: Some(Duration::from_secs(2)),
+        gap_max: Some(Duration::from_secs(1)),
+        answer_contains: Some("OK".into()),
+        ..LlmCheck::new(LlmApi::Anthropic, "https://example.com/v1/messages", "tiny")
+    });
+    let plain = Check::Dns(DnsCheck::new("example.com", RecordType::MX));
+    vec![http, dns, tcp, icmp, grpc, llm, plain]
+}
+
 #[test]
 fn orders_come_back() {
     let target = |name: &str, role, check| Target {
@@ -130,25 +229,9 @@ fn orders_come_back() {
         agents: Selector::default(),
         check,
     };
-    let http = Check::Http(HttpCheck {
-        url: "https://example.com/".into(),
-        method: "GET".into(),
-        status: StatusSet::new(vec![(200, 204), (301, 301)]).unwrap(),
-        body_contains: Some("ok".into()),
-        redirects_max: 3,
-    });
-    let dns = Check::Dns(DnsCheck {
-        name: "example.com".into(),
-        record: RecordType::Aaaa,
-        server: Some("[::1]:53".parse().unwrap()),
-        answer_contains: None,
-    });
-    let tcp = Check::Tcp(TcpCheck { address: "example.com:443".into() });
-    let targets = vec![
-        target("a", Role::Service, http),
-        target("b", Role::Reference, dns),
-        target("c", Role::Service, tcp),
-    ];
+    let roles = [Role::Service, Role::Reference].into_iter().cycle();
+    let checks = checks().into_iter().zip(roles).enumerate();
+    let targets = checks.map(|(n, (check, role))| target(&format!("t-{n}"), role, check)).collect();
     for message in [
         FromCollector::Welcome(Welcome { protocol: 1, build: "0.1.0".into() }),
         FromCollector::Ack { epoch: Epoch(7), spans: vec![Span::new(3, 9).unwrap()] },
@@ -256,6 +339,7 @@ fn released_batch() -> Batch {
         status: Some(503),
         peer: Some("192.0.2.1:443".into()),
         detail: detail.map(Into::into),
+        seen: None,
         asked: false,
     };
     let results = vec![

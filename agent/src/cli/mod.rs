@@ -5,6 +5,7 @@
 
 mod probe;
 mod run;
+mod seen;
 mod systemd;
 mod url;
 
@@ -59,10 +60,20 @@ struct Run {
 #[command(after_help = "Examples:
   parallax-agent probe https://shop.example/
   parallax-agent probe tcp://mail.shop.example:25 --timeout 2s
-  parallax-agent probe 'dns://shop.example?type=AAAA&server=9.9.9.9:53' --output json")]
+  parallax-agent probe 'dns://shop.example?type=AAAA&server=9.9.9.9:53' --output json
+  parallax-agent probe 'tcp://mail.shop.example:25?expect=^220'
+  parallax-agent probe 'icmp://192.0.2.1?count=5'
+  parallax-agent probe grpcs://cart.shop.example:443/shop.Cart
+  parallax-agent probe 'openai+https://api.openai.com/v1/chat/completions?model=gpt-5-nano' \\
+      --key-file openai.key --timeout 20s")]
 struct Probe {
-    /// `http(s)://…`, `tcp://HOST:PORT` or `dns://NAME?type=AAAA&server=1.1.1.1:53`
+    /// `http(s)://…`, `tcp://HOST:PORT?send=…&expect=…`, `dns://NAME?type=AAAA&server=1.1.1.1:53`,
+    /// `icmp://HOST?count=5`, `grpc(s)://HOST:PORT/SERVICE`, `openai+https://…?model=…`,
+    /// `anthropic+https://…?model=…`
     url: String,
+    /// File with the key for an LLM service; it is sent to the host of the URL
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// How to show it
     #[arg(long, value_enum, default_value_t)]
     output: Output,

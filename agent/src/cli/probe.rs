@@ -2,31 +2,39 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use parallax_model::result::LATENCY_MAX;
-use parallax_model::{ErrorKind, ProbeResult, Role, Selector, Target, TargetName, Timestamp};
+use parallax_model::{
+    Check, ErrorKind, LlmCheck, ProbeResult, Role, Selector, Target, TargetName, Timestamp,
+};
 use serde_json::{Map, Value, json};
 
-use super::{FAILED, Output, Probe, USAGE, fail, url};
-use crate::probe::{Surroundings, look};
+use super::{FAILED, Output, Probe, USAGE, fail, seen, url};
+use crate::probe::{Key, Keys, Surroundings, look};
 
 impl Probe {
     pub(super) async fn run(self) -> ExitCode {
         if self.timeout.is_zero() || self.timeout > LATENCY_MAX {
             return fail(USAGE, "--timeout must be more than nothing and at most an hour");
         }
-        let check = match url::check(&self.url) {
+        let mut check = match url::check(&self.url) {
             Ok(check) => check,
             Err(why) => return fail(USAGE, why),
+        };
+        let keys = match (&mut check, self.key_file) {
+            (_, None) => Keys::default(),
+            (Check::Llm(check), Some(file)) => key_by_hand(check, file),
+            _ => return fail(USAGE, "--key-file is for openai+https:// and anthropic+https://"),
         };
         let name = match TargetName::new("by-hand") {
             Ok(name) => name,
             Err(why) => return fail(FAILED, why),
         };
         let around = match Surroundings::new(None, BTreeMap::new()) {
-            Ok(around) => around,
+            Ok(around) => around.with_keys(keys),
             Err(why) => return fail(FAILED, why),
         };
         let target = Target {
@@ -45,6 +53,16 @@ impl Probe {
         }
         if result.outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
     }
+}
+
+/// A key typed by hand goes to the host typed by hand, once.
+fn key_by_hand(check: &mut LlmCheck, file: PathBuf) -> Keys {
+    const NAME: &str = "by-hand";
+    check.key = Some(NAME.to_owned());
+    let host = ::url::Url::parse(&check.url).ok().and_then(|url| Some(url.host_str()?.to_owned()));
+    let hosts = host.into_iter().map(|host| host.trim_matches(['[', ']']).to_owned()).collect();
+    let key = Key { file, hosts, tokens_per_day: u64::MAX };
+    Keys::new(BTreeMap::from([(NAME.to_owned(), key)]), None)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
@@ -76,6 +94,7 @@ fn json(target: &Target, result: &ProbeResult) -> Value {
         "unit": "us",
         "latency": micros(result.latency),
         "stages": stages,
+        "seen": result.seen.as_deref().map(seen::json),
     })
 }
 
@@ -102,6 +121,9 @@ fn table(target: &Target, result: &ProbeResult) -> String {
         line(stage.as_str(), &millis(time));
     }
     line("total", &millis(result.latency));
+    for (name, value) in result.seen.as_deref().map(seen::lines).unwrap_or_default() {
+        line(name, &value);
+    }
     out
 }
 
@@ -111,7 +133,7 @@ fn millis(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::{Check, Outcome, Stages, TcpCheck};
+    use parallax_model::{IcmpSeen, Outcome, Seen, Stages, TcpCheck};
 
     use super::*;
 
@@ -124,7 +146,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             depends_on: vec![],
             agents: Selector::default(),
-            check: Check::Tcp(TcpCheck { address: "h:1".into() }),
+            check: Check::Tcp(TcpCheck::to("h:1")),
         };
         let result = ProbeResult {
             target: name,
@@ -135,6 +157,7 @@ mod tests {
             status: None,
             peer: Some("127.0.0.1:1".into()),
             detail: Some("connection refused by 127.0.0.1:1".into()),
+            seen: None,
             asked: true,
         };
         (target, result)
@@ -147,9 +170,28 @@ mod tests {
             "target": "h:1", "kind": "tcp", "outcome": "fail", "error": "connect_refused",
             "detail": "connection refused by 127.0.0.1:1",
             "status": null, "peer": "127.0.0.1:1", "unit": "us", "latency": 2500,
-            "stages": {"connect": 1500},
+            "stages": {"connect": 1500}, "seen": null,
         });
         assert_eq!(json(&target, &result), expected);
+    }
+
+    #[test]
+    fn what_a_kind_measures_is_told_in_its_words() {
+        let (target, mut result) = failed();
+        let ms = Duration::from_millis;
+        result.seen = Some(Box::new(Seen::Icmp(IcmpSeen {
+            sent: 4,
+            received: 3,
+            rtt_min: ms(1),
+            rtt_mean: ms(2),
+            rtt_max: ms(3),
+            rtt_stddev: ms(0),
+            hop_limit: None,
+        })));
+        assert!(table(&target, &result).contains("echoes      3 of 4 (25 % lost)\n"));
+        let seen = json(&target, &result)["seen"].clone();
+        assert_eq!(seen["sent"], 4);
+        assert_eq!(seen["rtt_mean"], 2000);
     }
 
     #[test]

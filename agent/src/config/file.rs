@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use parallax_model::AgentName;
 use serde::Deserialize;
 
-use super::{CollectorUrl, Config, LOOKS_AT_ONCE_DEFAULT, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN};
+use super::{
+    CollectorUrl, Config, KeyConfig, LOOKS_AT_ONCE_DEFAULT, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN,
+    TOKENS_PER_DAY_DEFAULT,
+};
 
 /// Most looks at once that a file may ask for: each holds a socket, and 1024 is a common limit.
 const LOOKS_AT_ONCE_MAX: usize = 1000;
@@ -47,10 +50,53 @@ pub struct Settings {
     pub looks_at_once: Option<usize>,
     /// PEM file with certificates that are trusted beside the system's roots.
     pub extra_ca: Option<PathBuf>,
+    /// Keys that looks may use, by name.
+    #[serde(default)]
+    pub keys: BTreeMap<String, KeySettings>,
 }
 
-const NAMES: &[&str] =
-    &["name", "collector", "data_dir", "connect_to", "spool_max", "looks_at_once", "extra_ca"];
+/// `[keys.NAME]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySettings {
+    /// File that holds the key.
+    pub file: Option<PathBuf>,
+    /// Hosts that may see it.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Most tokens a day.
+    pub tokens_per_day: Option<u64>,
+}
+
+impl KeySettings {
+    fn check(self, name: &str, wrong: &mut Vec<String>) -> Option<KeyConfig> {
+        if self.hosts.is_empty() {
+            wrong
+                .push(format!("keys.{name}: no host may see it: add hosts = [\"api.openai.com\"]"));
+        }
+        let Some(file) = self.file.filter(|file| !file.as_os_str().is_empty()) else {
+            wrong.push(format!("keys.{name}: add file = \"/etc/parallax/{name}.key\""));
+            return None;
+        };
+        let hosts = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let tokens_per_day = self.tokens_per_day.unwrap_or(TOKENS_PER_DAY_DEFAULT);
+        Some(KeyConfig { file, hosts, tokens_per_day })
+    }
+}
+
+const NAMES: &[&str] = &[
+    "name",
+    "collector",
+    "data_dir",
+    "connect_to",
+    "spool_max",
+    "looks_at_once",
+    "extra_ca",
+    "keys",
+    "file",
+    "hosts",
+    "tokens_per_day",
+];
 
 impl Settings {
     /// Reads a file.
@@ -77,6 +123,8 @@ impl Settings {
     pub fn above(self, below: Self) -> Self {
         let mut connect_to = below.connect_to;
         connect_to.extend(self.connect_to);
+        let mut keys = below.keys;
+        keys.extend(self.keys);
         Self {
             name: self.name.or(below.name),
             collector: self.collector.or(below.collector),
@@ -85,6 +133,7 @@ impl Settings {
             spool_max: self.spool_max.or(below.spool_max),
             looks_at_once: self.looks_at_once.or(below.looks_at_once),
             extra_ca: self.extra_ca.or(below.extra_ca),
+            keys,
         }
     }
 
@@ -109,6 +158,11 @@ impl Settings {
                 "looks_at_once: {looks_at_once} is not within 1-{LOOKS_AT_ONCE_MAX}"
             ));
         }
+        let keys: BTreeMap<String, KeyConfig> = self
+            .keys
+            .into_iter()
+            .filter_map(|(name, key)| Some((name.clone(), key.check(&name, &mut wrong)?)))
+            .collect();
         let (Some(name), Some(collector), Some(data_dir), true) =
             (name, collector, data_dir, wrong.is_empty())
         else {
@@ -121,6 +175,7 @@ impl Settings {
             spool_bytes_max,
             looks_at_once,
             extra_ca: self.extra_ca,
+            keys,
             ..Config::new(name, collector, data_dir)
         })
     }
@@ -226,6 +281,19 @@ mod tests {
             let said = check(text).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");
         }
+    }
+
+    #[test]
+    fn a_key_needs_a_file_and_hosts() {
+        let base =
+            "name = \"a\"\ncollector = \"http://127.0.0.1\"\ndata_dir = \"/x\"\n[keys.main]\n";
+        let config = check(&format!("{base}file = \"/k\"\nhosts = [\"API.openai.com\"]")).unwrap();
+        let key = &config.keys["main"];
+        assert_eq!(key.hosts, ["api.openai.com"]);
+        assert_eq!(key.tokens_per_day, TOKENS_PER_DAY_DEFAULT);
+        let said = check(base).unwrap_err();
+        assert!(said.contains("keys.main: no host may see it"), "{said}");
+        assert!(said.contains("keys.main: add file = "), "{said}");
     }
 
     #[test]

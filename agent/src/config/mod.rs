@@ -27,6 +27,21 @@ pub const SPOOL_BYTES_MIN: u64 = 512 << 10;
 /// Most looks under way at once unless told otherwise.
 pub const LOOKS_AT_ONCE_DEFAULT: usize = 64;
 
+/// Tokens that a key may spend a day unless told otherwise: a look of 50 tokens every minute, and no bill
+/// that anybody would notice.
+pub const TOKENS_PER_DAY_DEFAULT: u64 = 100_000;
+
+/// A key that looks may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyConfig {
+    /// File that holds it.
+    pub file: PathBuf,
+    /// Hosts that may see it, in lower case. Never empty.
+    pub hosts: Vec<String>,
+    /// Most tokens a day (UTC).
+    pub tokens_per_day: u64,
+}
+
 /// How one agent is set up.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -44,6 +59,8 @@ pub struct Config {
     pub looks_at_once: usize,
     /// PEM file with certificates that are trusted beside the system's roots.
     pub extra_ca: Option<PathBuf>,
+    /// Keys that looks may use, by name.
+    pub keys: BTreeMap<String, KeyConfig>,
 }
 
 impl Config {
@@ -57,6 +74,7 @@ impl Config {
             spool_bytes_max: SPOOL_BYTES_DEFAULT,
             looks_at_once: LOOKS_AT_ONCE_DEFAULT,
             extra_ca: None,
+            keys: BTreeMap::new(),
         }
     }
 }

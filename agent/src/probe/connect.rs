@@ -35,6 +35,13 @@ pub(super) async fn connect(
     Err(worst.unwrap_or_else(|| Failure::new(ErrorKind::Internal, "no address to connect to")))
 }
 
+/// A target's `host:port`, the host in lower case.
+pub(super) fn host_and_port(address: &str) -> Result<(String, u16), Failure> {
+    let malformed = || Failure::new(ErrorKind::Internal, format!("{address:?} is not host:port"));
+    let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
+    Ok((host.to_ascii_lowercase(), port.parse().map_err(|_| malformed())?))
+}
+
 /// Of several failed attempts, the one that came farthest is told.
 fn telling(kind: ErrorKind) -> u8 {
     if kind == ErrorKind::Unreachable {
@@ -48,7 +55,8 @@ fn telling(kind: ErrorKind) -> u8 {
     }
 }
 
-async fn addresses(
+/// Where `host` is: as pinned, as written, or as resolved now. At least one.
+pub(super) async fn addresses(
     host: &str,
     port: u16,
     around: &Surroundings,
@@ -66,16 +74,20 @@ async fn addresses(
     Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
+/// The policy's word on an address.
+pub(super) fn may_look_at(ip: IpAddr) -> Result<(), Failure> {
+    let Some(what) = policy::denied(ip) else { return Ok(()) };
+    let why = format!("{ip} is {what}: an agent does not look there");
+    Err(Failure::new(ErrorKind::PolicyDenied, why))
+}
+
 /// One address, which gets a fair share of the time that is left for it and those after it.
 async fn attempt(
     peer: SocketAddr,
     left: usize,
     course: &mut Course<'_>,
 ) -> Result<TcpStream, Failure> {
-    if let Some(what) = policy::denied(peer.ip()) {
-        let why = format!("{} is {what}: an agent does not look there", peer.ip());
-        return Err(Failure::new(ErrorKind::PolicyDenied, why));
-    }
+    may_look_at(peer.ip())?;
     course.peer = Some(peer);
     let attempt = TcpStream::connect(peer);
     if left == 1 {

@@ -43,6 +43,14 @@ impl Failure {
         Self::new(kind, format!("{what} {peer}"))
     }
 
+    /// An established connection broke off, with an error of the system.
+    pub(super) fn cut_off(error: &io::Error, when: &str) -> Self {
+        if is_reset(error) {
+            return Self::new(ErrorKind::Reset, format!("connection reset {when}"));
+        }
+        Self::new(ErrorKind::Closed, format!("connection broke {when}: {error}"))
+    }
+
     /// TLS was not agreed on.
     pub(super) fn shaking_hands(error: &io::Error, host: &str) -> Self {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
@@ -76,6 +84,27 @@ impl Failure {
         }
     }
 
+    /// An HTTP/2 connection broke before its answer.
+    pub(super) fn speaking_http2(error: &hyper::Error) -> Self {
+        use io::ErrorKind as Io;
+        match find_io(error).map(io::Error::kind) {
+            Some(Io::ConnectionReset | Io::ConnectionAborted) => {
+                Self::new(ErrorKind::Reset, "connection reset before an answer")
+            }
+            // the library's word for a peer that closed in between
+            Some(Io::BrokenPipe | Io::UnexpectedEof) => {
+                Self::new(ErrorKind::Closed, "connection closed before an answer")
+            }
+            _ if error.is_closed() || error.is_canceled() || error.is_incomplete_message() => {
+                Self::new(ErrorKind::Closed, "connection closed before an answer")
+            }
+            _ => {
+                let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                Self::new(ErrorKind::Protocol, format!("the answer is not HTTP/2: {why}"))
+            }
+        }
+    }
+
     /// The body did not come whole.
     pub(super) fn reading_body(error: &hyper::Error, read: usize) -> Self {
         let io = find_io(error);
@@ -89,6 +118,14 @@ impl Failure {
         let what = format!("connection {how} amid the body, after {read} bytes");
         Self::new(ErrorKind::CutStream, what)
     }
+}
+
+/// The beginning of what came, fit to be shown.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    const SHOWN_BYTES_MAX: usize = 80;
+    let shown = bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes);
+    let more = if shown.len() < bytes.len() { "…" } else { "" };
+    format!("{:?}{more}", String::from_utf8_lossy(shown))
 }
 
 fn connect_kind(error: &io::Error) -> (ErrorKind, &'static str) {

@@ -8,14 +8,20 @@
 //! means is judged elsewhere; here it is only told apart, in the words of
 //! [`ErrorKind`](parallax_model::ErrorKind).
 //!
-//! One file a kind of probe: `http`, `tcp`, `dns`. What they share: `resolve` (name to addresses),
+//! One file a kind of probe: `http`, `tcp`, `dns`, `icmp` (its packets in `echo`), `grpc`, `llm` (with its
+//! `keys` and their budgets). What they share: `resolve` (name to addresses),
 //! `connect` (addresses to a connection, with the `policy` asked of each address), `tls`, `timing`
 //! (which stage took how long), `failure` (errors into kinds and sentences).
 
 mod connect;
 mod dns;
+mod echo;
 mod failure;
+mod grpc;
 mod http;
+mod icmp;
+mod keys;
+mod llm;
 mod meter;
 mod policy;
 mod resolve;
@@ -34,6 +40,7 @@ use std::time::{Duration, Instant};
 use parallax_model::{Check, Outcome, ProbeResult, Target, Timestamp};
 
 use failure::Failure;
+pub use keys::{Key, Keys};
 use resolve::Resolver;
 use timing::{Course, Mark};
 pub use tls::TlsError;
@@ -44,6 +51,7 @@ pub struct Surroundings {
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
     connect_to: BTreeMap<String, SocketAddr>,
+    keys: Keys,
 }
 
 impl Surroundings {
@@ -54,7 +62,13 @@ impl Surroundings {
         connect_to: BTreeMap<String, SocketAddr>,
     ) -> Result<Self, TlsError> {
         let tls = Arc::new(tls::client_config(extra_ca)?);
-        Ok(Self { resolver: Resolver::of_system(), tls, connect_to })
+        Ok(Self { resolver: Resolver::of_system(), tls, connect_to, keys: Keys::default() })
+    }
+
+    /// The same, with keys that looks may use.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 }
 
@@ -75,6 +89,9 @@ pub async fn look(
             Check::Http(check) => http::look(check, around, &mut course).await,
             Check::Tcp(check) => tcp::look(check, around, &mut course).await,
             Check::Dns(check) => dns::look(check, around, &mut course).await,
+            Check::Icmp(check) => icmp::look(check, around, &mut course).await,
+            Check::Grpc(check) => grpc::look(check, around, &mut course).await,
+            Check::Llm(check) => llm::look(check, around, &mut course).await,
         }
     })
     .await;
@@ -88,14 +105,20 @@ pub async fn look(
     ProbeResult {
         target: target.name.clone(),
         started,
-        latency: ended - begun,
+        latency: course.latency.unwrap_or(ended - begun),
         outcome: failure.as_ref().map_or(Outcome::Ok, |failure| Outcome::Fail(failure.kind)),
         stages: course.stages,
         status: course.status,
-        peer: course.peer.map(|peer| peer.to_string()),
+        peer: course.peer.map(named),
         detail: failure.map(|failure| failure.detail),
+        seen: course.seen.map(Box::new),
         asked,
     }
+}
+
+/// An echo goes to an address alone.
+fn named(peer: SocketAddr) -> String {
+    if peer.port() == 0 { peer.ip().to_string() } else { peer.to_string() }
 }
 
 /// The most a look takes, whatever its target says.

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parallax_model::{Stage, Stages};
+use parallax_model::{Seen, Stage, Stages};
+
+/// So long before its deadline a look that has something to tell stops waiting, and tells it.
+const LAST_WORD: Duration = Duration::from_millis(10);
 
 /// When the first byte of an answer came. Shared between a look and its connection, so that it is
 /// known also when the look is cut off before the answer made sense.
@@ -44,6 +47,9 @@ pub(super) struct Course<'a> {
     pub(super) stages: Stages,
     pub(super) status: Option<u16>,
     pub(super) peer: Option<SocketAddr>,
+    pub(super) seen: Option<Seen>,
+    /// How long the look took, if that is not the time that passed.
+    pub(super) latency: Option<Duration>,
     pub(super) deadline: Instant,
     pub(super) mark: &'a Mark,
     running: Option<(Stage, Instant)>,
@@ -52,7 +58,16 @@ pub(super) struct Course<'a> {
 impl<'a> Course<'a> {
     pub(super) fn new(mark: &'a Mark, deadline: Instant) -> Self {
         let stages = Stages::default();
-        Self { stages, status: None, peer: None, deadline, mark, running: None }
+        Self {
+            stages,
+            status: None,
+            peer: None,
+            seen: None,
+            latency: None,
+            deadline,
+            mark,
+            running: None,
+        }
     }
 
     /// Ends the running stage and begins `stage`.
@@ -76,6 +91,18 @@ impl<'a> Course<'a> {
             }
             _ => self.add(stage, now.saturating_duration_since(since)),
         }
+    }
+
+    /// Ends the running stage, which took as long as was measured otherwise.
+    pub(super) fn end_with(&mut self, time: Duration) {
+        if let Some((stage, _)) = self.running.take() {
+            self.add(stage, time);
+        }
+    }
+
+    /// When a look that waits should stop and say what has come so far.
+    pub(super) fn last_word(&self) -> tokio::time::Instant {
+        self.deadline.checked_sub(LAST_WORD).unwrap_or(self.deadline).into()
     }
 
     /// The stage that is under way.

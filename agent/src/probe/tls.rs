@@ -55,6 +55,13 @@ pub(super) fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, Tls
     Ok(config)
 }
 
+/// The same, for a peer that must speak `protocol`.
+pub(super) fn speaking(config: &ClientConfig, protocol: &[u8]) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Arc::new(config)
+}
+
 fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), TlsError> {
     let wrong = |why: String| TlsError::ExtraCa { file: file.to_owned(), why };
     let certificates = CertificateDer::pem_file_iter(file).map_err(|e| wrong(e.to_string()))?;

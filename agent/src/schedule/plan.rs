@@ -167,7 +167,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             depends_on: vec![],
             agents: Selector::default(),
-            check: Check::Tcp(TcpCheck { address: "a:1".into() }),
+            check: Check::Tcp(TcpCheck::to("a:1")),
         }
     }
 

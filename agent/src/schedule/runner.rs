@@ -214,7 +214,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             depends_on: vec![],
             agents: Selector::default(),
-            check: Check::Tcp(TcpCheck { address: "a:1".into() }),
+            check: Check::Tcp(TcpCheck::to("a:1")),
         }
     }
 
@@ -228,6 +228,7 @@ mod tests {
             status: None,
             peer: None,
             detail: None,
+            seen: None,
             asked,
         }
     }

@@ -180,6 +180,15 @@ impl<'a> Field<'a> {
         number
     }
 
+    /// True or false.
+    pub(super) fn truth(&self) -> Option<bool> {
+        let truth = self.value.get_ref().as_bool();
+        if truth.is_none() {
+            self.not_a("true or false");
+        }
+        truth
+    }
+
     /// A length of time: `30s`, `1m 30s`, `500ms`.
     pub(super) fn duration(&self) -> Option<Duration> {
         let Some(text) = self.as_text() else {

@@ -11,8 +11,20 @@ use super::selector;
 use super::source::Place;
 
 /// Keys of a target.
-pub(super) const KEYS: &[&str] =
-    &["name", "role", "interval", "timeout", "depends_on", "agents", "http", "tcp", "dns"];
+pub(super) const KEYS: &[&str] = &[
+    "name",
+    "role",
+    "interval",
+    "timeout",
+    "depends_on",
+    "agents",
+    "http",
+    "tcp",
+    "dns",
+    "icmp",
+    "grpc",
+    "llm",
+];
 
 /// Keys of `[defaults]`.
 pub(super) const DEFAULT_KEYS: &[&str] = &["interval", "timeout"];

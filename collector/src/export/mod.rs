@@ -11,6 +11,7 @@
 mod exposition;
 mod own;
 mod probes;
+mod seen;
 mod verdicts;
 
 #[cfg(test)]

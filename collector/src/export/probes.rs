@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use parallax_model::{AgentName, Check, ErrorKind, Stage, Target};
+use parallax_model::{AgentName, Check, ErrorKind, Seen, Stage, Target};
 
 use super::exposition::{Labels, Lines, Metric};
 use super::own::seconds;
+use super::seen;
 use crate::view::{BOUNDS, Fleet, Path, PathRow, PathTally, Tally, fnv_1a};
 
 /// Text handed over at once. Small enough to be written between two other tasks, large enough for
@@ -30,26 +31,31 @@ pub(super) struct Row {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Http,
     Tcp,
     Dns,
+    Icmp,
+    Grpc,
+    Llm,
 }
 
 /// A family, and how a path's series of it are written.
-struct Family {
-    metric: Metric,
-    write: fn(&Row, &mut Lines<'_>),
+pub(super) struct Family {
+    pub(super) metric: Metric,
+    pub(super) write: fn(&Row, &mut Lines<'_>),
 }
 
 macro_rules! families {
     ($($kind:literal $name:literal $help:literal $write:expr;)*) => {
-        const FAMILIES: &[Family] = &[$(Family {
+        pub(super) const FAMILIES: &[Family] = &[$(Family {
             metric: Metric { name: $name, kind: $kind, help: $help },
             write: $write,
         },)*];
     };
 }
+
+pub(super) use families;
 
 // the help texts are those of blackbox_exporter and Synthetic Monitoring, word for word: one name must
 // not have two in a Prometheus that scrapes both
@@ -120,7 +126,30 @@ impl Row {
         }
     }
 
-    fn put_for<V: std::fmt::Display>(
+    /// A series of what the last look measured in the words of its kind; none where it has none to tell.
+    pub(super) fn put_seen<V: std::fmt::Display>(
+        &self,
+        lines: &mut Lines<'_>,
+        value: impl FnOnce(&Seen) -> Option<V>,
+    ) {
+        if let Some(value) = self.last().and_then(Path::seen).and_then(value) {
+            lines.put(&self.labels, value);
+        }
+    }
+
+    /// The same, a series for each value of a label.
+    pub(super) fn put_seen_by<'v, V: std::fmt::Display>(
+        &self,
+        lines: &mut Lines<'_>,
+        label: &'static str,
+        values: impl FnOnce(&Seen) -> Vec<(&'v str, V)>,
+    ) {
+        for (word, value) in self.last().and_then(Path::seen).map(values).unwrap_or_default() {
+            lines.put_with(&self.labels, (label, word), value);
+        }
+    }
+
+    pub(super) fn put_for<V: std::fmt::Display>(
         &self,
         kind: Kind,
         lines: &mut Lines<'_>,
@@ -131,7 +160,7 @@ impl Row {
         }
     }
 
-    fn put_phases(&self, kind: Kind, lines: &mut Lines<'_>, phases: &[(&str, Stage)]) {
+    pub(super) fn put_phases(&self, kind: Kind, lines: &mut Lines<'_>, phases: &[(&str, Stage)]) {
         let Some(path) = self.last().filter(|_| self.kind == kind) else { return };
         for (phase, of) in phases {
             lines.put_with(&self.labels, ("phase", phase), stage(path, *of));
@@ -186,6 +215,9 @@ pub(super) fn rows(fleet: &Fleet, paths: Vec<PathRow>, tallies: Option<&[PathTal
                 Check::Http(_) => Kind::Http,
                 Check::Tcp(_) => Kind::Tcp,
                 Check::Dns(_) => Kind::Dns,
+                Check::Icmp(_) => Kind::Icmp,
+                Check::Grpc(_) => Kind::Grpc,
+                Check::Llm(_) => Kind::Llm,
             },
             timeout: target.timeout,
             tally: tally(&path),
@@ -218,11 +250,21 @@ fn config_version(target: &Target) -> String {
 
 fn info_labels(fleet: &Fleet, agent: &AgentName, target: &Target, path: Labels) -> Labels {
     let provider = fleet.agents.get(agent).and_then(|spec| spec.provider.as_ref());
-    path.with("check_name", target.check.kind())
+    path.with("check_name", check_name(target))
         .with("frequency", &target.interval.as_millis().to_string())
         .with("sm_region", region(fleet, agent))
         .with("provider", provider.map_or("", |p| p.as_str()))
         .with("role", target.role.as_str())
+}
+
+/// The kind, in Synthetic Monitoring's words.
+fn check_name(target: &Target) -> &'static str {
+    match target.check {
+        Check::Icmp(_) => "ping",
+        Check::Http(_) | Check::Tcp(_) | Check::Dns(_) | Check::Grpc(_) | Check::Llm(_) => {
+            target.check.kind()
+        }
+    }
 }
 
 /// The whole exposition, a piece at a time.
@@ -248,7 +290,7 @@ impl Iterator for Chunks {
     fn next(&mut self) -> Option<Bytes> {
         let mut out = std::mem::take(&mut self.first);
         while out.len() < CHUNK_BYTES
-            && let Some(family) = FAMILIES.get(self.family)
+            && let Some(family) = FAMILIES.iter().chain(seen::FAMILIES).nth(self.family)
         {
             if let Some(row) = self.rows.get(self.row) {
                 let mut lines = Lines::new(family.metric, self.headed, &mut out);

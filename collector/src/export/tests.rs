@@ -3,7 +3,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use parallax_model::{
-    AgentSpec, Check, DnsCheck, ErrorKind, Outcome, ProbeResult, RecordType, Role, Stages, TcpCheck,
+    AgentSpec, Check, DnsCheck, DnsSeen, ErrorKind, GrpcCheck, GrpcSeen, IcmpCheck, IcmpSeen,
+    LlmApi, LlmCheck, LlmSeen, Outcome, ProbeResult, RecordType, Role, Seen, Serving, Stages,
+    TcpCheck,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,11 +24,9 @@ fn edge() -> Edge {
 fn configured() -> Edge {
     let edge = edge();
     let mut tcp = target("tcp", Role::Reference);
-    tcp.check = Check::Tcp(TcpCheck { address: "db.test:5432".into() });
+    tcp.check = Check::Tcp(TcpCheck::to("db.test:5432"));
     let mut dns = target("dns", Role::Service);
-    let record = RecordType::A;
-    dns.check =
-        Check::Dns(DnsCheck { name: "a.test".into(), record, server: None, answer_contains: None });
+    dns.check = Check::Dns(DnsCheck::new("a.test", RecordType::A));
     let agents = vec![agent("eu-west"), AgentSpec::unlabelled(name("lone"))];
     let targets = vec![target("shop", Role::Service), tcp, dns];
     edge.view.take(News::Config { agents, targets });
@@ -268,4 +268,72 @@ fn a_large_fleet_is_told_in_small_pieces_each_family_in_one() {
     // 16 of gauges, of which phases are five; 2 of the summary, 14 of the histogram
     let heads = heads.len() * 2;
     assert_eq!(lines - heads, 10_000 * (9 + 5 + 2 + 2 + 14) + 20);
+}
+
+#[tokio::test]
+async fn what_a_kind_measures_has_the_names_that_dashboards_know() {
+    let edge = edge();
+    let ms = Duration::from_millis;
+    let grpc = GrpcCheck { address: "g.test:443".into(), tls: true, service: String::new() };
+    let icmp = IcmpSeen {
+        sent: 4,
+        received: 3,
+        rtt_min: ms(1),
+        rtt_mean: ms(2),
+        rtt_max: ms(4),
+        rtt_stddev: ms(1),
+        hop_limit: Some(61),
+    };
+    let llm = LlmSeen {
+        first_token: Some(ms(250)),
+        longest_gap: Some(ms(40)),
+        streamed: ms(500),
+        tokens: 11,
+        prompt_tokens: 9,
+        finished: true,
+    };
+    let dns =
+        DnsSeen { answers: 2, authority: 1, additional: 0, serial: Some(7), authenticated: true };
+    let kinds = [
+        ("a", Check::Dns(DnsCheck::new("a.test", RecordType::SOA)), Seen::Dns(dns)),
+        ("b", Check::Icmp(IcmpCheck::to("b.test")), Seen::Icmp(icmp)),
+        ("c", Check::Grpc(grpc), Seen::Grpc(GrpcSeen { serving: Serving::NotServing })),
+        ("d", Check::Llm(LlmCheck::new(LlmApi::OpenAi, "https://d.test/", "m")), Seen::Llm(llm)),
+    ];
+    let (mut targets, mut looks) = (Vec::new(), Vec::new());
+    for (name, check, seen) in kinds {
+        let mut of_kind = target(name, Role::Service);
+        of_kind.check = check;
+        targets.push(of_kind);
+        looks.push(ProbeResult { seen: Some(Box::new(seen)), ..staged(name, [1, 2, 3, 4, 5]) });
+    }
+    edge.view.take(News::Config { agents: vec![agent("eu-west")], targets });
+    edge.view.take(results("eu-west", NOW, looks));
+    let (_, text) = scrape(&edge, "/metrics/probes").await;
+    for (name, label, value) in [
+        ("probe_dns_answer_rrs", "", "2"),
+        ("probe_dns_serial", "", "7"),
+        ("probe_icmp_duration_seconds", "phase=\"rtt\"", "0.002"),
+        ("probe_icmp_duration_rtt_max_seconds", "", "0.004"),
+        ("probe_icmp_packets_sent_count", "", "4"),
+        ("probe_icmp_packets_received_count", "", "3"),
+        ("probe_icmp_reply_hop_limit", "", "61"),
+        ("probe_grpc_duration_seconds", "phase=\"check\"", "0.004"),
+        ("probe_grpc_status_code", "", "200"),
+        ("probe_grpc_ssl", "", "1"),
+        ("probe_grpc_healthcheck_response", "serving_status=\"NOT_SERVING\"", "1"),
+        ("probe_grpc_healthcheck_response", "serving_status=\"SERVING\"", "0"),
+        ("probe_llm_time_to_first_token_seconds", "", "0.25"),
+        ("probe_llm_longest_gap_seconds", "", "0.04"),
+        ("probe_llm_output_tokens", "", "11"),
+        ("probe_llm_tokens_per_second", "", "20"),
+        ("probe_llm_stream_completed", "", "1"),
+    ] {
+        let begin = format!("{name}{{");
+        let found = series(&text, &begin);
+        let one = found.iter().filter(|l| l.contains(label)).collect::<Vec<_>>();
+        assert_eq!(one.len(), 1, "{name} {label}: {found:?}");
+        assert!(one[0].ends_with(&format!("}} {value}")), "{}", one[0]);
+    }
+    assert!(text.contains("check_name=\"ping\""), "{text}");
 }

@@ -17,7 +17,7 @@ fn target(text: &str) -> Target {
         timeout: Duration::from_secs(1),
         depends_on: vec![],
         agents: Selector::default(),
-        check: Check::Tcp(TcpCheck { address: "127.0.0.1:1".into() }),
+        check: Check::Tcp(TcpCheck::to("127.0.0.1:1")),
     }
 }
 

@@ -32,7 +32,7 @@ fn targets() -> Vec<Target> {
         timeout: SECOND,
         depends_on: vec![],
         agents: Selector::default(),
-        check: Check::Tcp(TcpCheck { address: "127.0.0.1:1".into() }),
+        check: Check::Tcp(TcpCheck::to("127.0.0.1:1")),
     };
     vec![
         target("shop", Role::Service),
@@ -52,6 +52,7 @@ fn look(agent: &str, s: i64, shop_is_up: bool) -> Arrival {
         status: None,
         peer: None,
         detail: None,
+        seen: None,
         asked: false,
     };
     let results = vec![result("shop", shop_is_up), result("bank", true), result("ref", true)];

@@ -31,6 +31,7 @@ pub(crate) fn results(epoch: u64, first: u64, last: u64) -> Batch {
         status: Some(200),
         peer: Some("127.0.0.1:80".into()),
         detail: None,
+        seen: None,
         asked: false,
     };
     Batch::of_results(Epoch(epoch), Seq(first), (first..=last).map(result).collect()).unwrap()

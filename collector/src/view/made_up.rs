@@ -75,6 +75,7 @@ pub(crate) fn look(target: &str, at: Timestamp, latency_ms: u64, outcome: Outcom
         status: (outcome == Outcome::Fail(ErrorKind::Status5xx)).then_some(500),
         peer: None,
         detail: (!outcome.is_ok()).then(|| "internal server error <b>&\"'".to_owned()),
+        seen: None,
         asked: false,
     }
 }

@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use parallax_model::{ErrorKind, Outcome, ProbeResult, Stage, Timestamp};
+use parallax_model::{ErrorKind, Outcome, ProbeResult, Seen, Stage, Timestamp};
 
 /// Looks remembered of each path: half a minute at a 1 s interval, a quarter of an hour at 30 s.
 pub(super) const LOOKS_KEPT: usize = 30;
 
 /// Bytes of the last failure's detail that are kept, so that a path stays below 200 bytes.
-const DETAIL_KEPT_BYTES_MAX: usize = 64;
+const DETAIL_KEPT_BYTES_MAX: usize = 56;
 
 /// For so long after a look arrived, those that seem older are a backlog. Those that come later tell that
 /// the agent's clock was set back: without an end, its path would look dead until that clock caught up.
@@ -42,6 +42,8 @@ pub struct Path {
     next: u8,
     ring: [u16; LOOKS_KEPT],
     detail: Option<Box<str>>,
+    /// Boxed: most kinds have none.
+    seen: Option<Box<Seen>>,
 }
 
 /// The address that a look connected to, as told in metrics: enough to see that it changed.
@@ -77,6 +79,7 @@ impl Path {
             next: 0,
             ring: [CODE_FAIL; LOOKS_KEPT],
             detail: None,
+            seen: None,
         };
         path.see(result, received);
         path
@@ -104,6 +107,7 @@ impl Path {
             Outcome::Ok => None,
             Outcome::Fail(_) => result.detail.as_deref().map(|d| cut(d).into()),
         };
+        self.seen.clone_from(&result.seen);
         if let Some(slot) = self.ring.get_mut(usize::from(self.next)) {
             *slot = encode(result);
         }
@@ -150,6 +154,11 @@ impl Path {
     /// What the last look said of its failure.
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
+    }
+
+    /// What the last look measured beside its stages.
+    pub fn seen(&self) -> Option<&Seen> {
+        self.seen.as_deref()
     }
 
     /// The remembered looks, oldest first.
@@ -216,6 +225,7 @@ mod tests {
             status: None,
             peer: None,
             detail: (!outcome.is_ok()).then(|| "é".repeat(100)),
+            seen: None,
             asked: false,
         }
     }

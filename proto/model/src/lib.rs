@@ -1,7 +1,7 @@
 //! The words of Parallax as types.
 //!
 //! Reading order: [`name`] (who and what), [`time`] (when), [`kind`] (how a look fails),
-//! [`target`] (what is looked at), [`selector`] (by whom), [`result`] (what one look saw), [`record`] (a result on the
+//! [`target`] (what is looked at), [`selector`] (by whom), [`result`] and [`seen`] (what one look saw), [`record`] (a result on the
 //! durable road), [`interval`] (sets of sequence numbers), [`locus`] and [`fault`] (what is wrong,
 //! where, and why we think so), [`fitness`] (whether a witness is fit to be one).
 //!
@@ -17,6 +17,7 @@ pub mod locus;
 pub mod name;
 pub mod record;
 pub mod result;
+pub mod seen;
 pub mod selector;
 pub mod target;
 pub mod time;
@@ -32,8 +33,10 @@ pub use locus::Locus;
 pub use name::{AgentName, InvalidName, Provider, Region, Site, TargetName};
 pub use record::{Batch, Body, Epoch, Gap, GapReason, Seq};
 pub use result::{Outcome, ProbeResult, Stages};
+pub use seen::{DnsSeen, GrpcSeen, IcmpSeen, LlmSeen, Seen, Serving};
 pub use selector::Selector;
 pub use target::{
-    AgentSpec, Check, DnsCheck, HttpCheck, RecordType, Role, StatusSet, Target, TcpCheck,
+    AgentSpec, Check, DnsCheck, DnsTransport, Family, GrpcCheck, HttpCheck, IcmpCheck, LlmApi,
+    LlmCheck, Rcode, RecordType, Role, StatusSet, Target, TcpCheck, TcpStep,
 };
 pub use time::Timestamp;

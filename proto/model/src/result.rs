@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{ErrorKind, Stage, TargetName, Timestamp};
+use crate::{ErrorKind, Seen, Stage, TargetName, Timestamp};
 
 /// Longest detail kept of one look, in bytes.
 pub const DETAIL_BYTES_MAX: usize = 256;
@@ -29,6 +29,8 @@ pub struct ProbeResult {
     pub peer: Option<String>,
     /// What a person should know of a failure, at most [`DETAIL_BYTES_MAX`] bytes.
     pub detail: Option<String>,
+    /// What was measured beside the stages, also of a look that failed.
+    pub seen: Option<Box<Seen>>,
     /// True if this look was asked for by the collector, outside the schedule.
     pub asked: bool,
 }

@@ -8,7 +8,7 @@ use parallax_model::{
 };
 use prost::Message;
 
-use super::{InvalidMessage, bounded, kind, named};
+use super::{InvalidMessage, bounded, kind, named, seen};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RESULTS_MAX};
 use crate::pb;
 
@@ -82,11 +82,12 @@ fn result_to_wire(batch: &mut pb::Batch, result: &ProbeResult) -> pb::Result {
         peer,
         detail: result.detail.as_deref().map(detail).unwrap_or_default(),
         asked: result.asked,
+        seen: result.seen.as_deref().map(seen::to_wire),
     }
 }
 
 /// Whole microseconds; no look takes longer than [`LATENCY_MAX`].
-fn micros(d: Duration) -> u32 {
+pub(super) fn micros(d: Duration) -> u32 {
     d.min(LATENCY_MAX).as_micros() as u32
 }
 
@@ -179,6 +180,7 @@ fn result_from_wire(
         status,
         peer: peer.map(|p| detail(p)),
         detail: (!wire.detail.is_empty()).then(|| detail(&wire.detail)),
+        seen: wire.seen.as_ref().map(|seen| Box::new(seen::from_wire(seen))),
         asked: wire.asked,
     })
 }

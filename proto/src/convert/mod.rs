@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 mod fitness;
 mod kind;
+mod seen;
 mod session;
 mod target;
 

@@ -121,6 +121,75 @@ pub struct Result {
     /// Asked for by the collector, outside the schedule.
     #[prost(bool, tag = "13")]
     pub asked: bool,
+    /// What was measured beside the stages.
+    #[prost(oneof = "result::Seen", tags = "40, 41, 42, 43")]
+    pub seen: ::core::option::Option<result::Seen>,
+}
+/// Nested message and enum types in `Result`.
+pub mod result {
+    /// What was measured beside the stages.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Seen {
+        #[prost(message, tag = "40")]
+        Dns(super::DnsSeen),
+        #[prost(message, tag = "41")]
+        Icmp(super::IcmpSeen),
+        #[prost(message, tag = "42")]
+        Grpc(super::GrpcSeen),
+        #[prost(message, tag = "43")]
+        Llm(super::LlmSeen),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DnsSeen {
+    #[prost(uint32, tag = "1")]
+    pub answers: u32,
+    #[prost(uint32, tag = "2")]
+    pub authority: u32,
+    #[prost(uint32, tag = "3")]
+    pub additional: u32,
+    #[prost(uint32, optional, tag = "4")]
+    pub serial: ::core::option::Option<u32>,
+    #[prost(bool, tag = "5")]
+    pub authenticated: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IcmpSeen {
+    #[prost(uint32, tag = "1")]
+    pub sent: u32,
+    #[prost(uint32, tag = "2")]
+    pub received: u32,
+    #[prost(uint32, tag = "3")]
+    pub rtt_min_us: u32,
+    #[prost(uint32, tag = "4")]
+    pub rtt_mean_us: u32,
+    #[prost(uint32, tag = "5")]
+    pub rtt_max_us: u32,
+    #[prost(uint32, tag = "6")]
+    pub rtt_stddev_us: u32,
+    #[prost(uint32, optional, tag = "7")]
+    pub hop_limit: ::core::option::Option<u32>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrpcSeen {
+    /// The number of grpc.health.v1.HealthCheckResponse.ServingStatus.
+    #[prost(uint32, tag = "1")]
+    pub serving: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LlmSeen {
+    #[prost(uint32, optional, tag = "1")]
+    pub first_token_us: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "2")]
+    pub longest_gap_us: ::core::option::Option<u32>,
+    #[prost(uint32, tag = "3")]
+    pub streamed_us: u32,
+    #[prost(uint32, tag = "4")]
+    pub tokens: u32,
+    #[prost(uint32, tag = "5")]
+    pub prompt_tokens: u32,
+    #[prost(bool, tag = "6")]
+    pub finished: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Gap {
@@ -234,7 +303,7 @@ pub struct Target {
     pub timeout_us: u64,
     #[prost(string, repeated, tag = "5")]
     pub depends_on: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    #[prost(oneof = "target::Check", tags = "6, 7, 8")]
+    #[prost(oneof = "target::Check", tags = "6, 7, 8, 40, 41, 42")]
     pub check: ::core::option::Option<target::Check>,
 }
 /// Nested message and enum types in `Target`.
@@ -247,6 +316,12 @@ pub mod target {
         Tcp(super::TcpCheck),
         #[prost(message, tag = "8")]
         Dns(super::DnsCheck),
+        #[prost(message, tag = "40")]
+        Icmp(super::IcmpCheck),
+        #[prost(message, tag = "41")]
+        Grpc(super::GrpcCheck),
+        #[prost(message, tag = "42")]
+        Llm(super::LlmCheck),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -269,22 +344,109 @@ pub struct StatusRange {
     #[prost(uint32, tag = "2")]
     pub high: u32,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TcpCheck {
     #[prost(string, tag = "1")]
     pub address: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub talk: ::prost::alloc::vec::Vec<TcpStep>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TcpStep {
+    #[prost(oneof = "tcp_step::Step", tags = "1, 2")]
+    pub step: ::core::option::Option<tcp_step::Step>,
+}
+/// Nested message and enum types in `TcpStep`.
+pub mod tcp_step {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Step {
+        #[prost(string, tag = "1")]
+        Send(::prost::alloc::string::String),
+        /// A regular expression.
+        #[prost(string, tag = "2")]
+        Expect(::prost::alloc::string::String),
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DnsCheck {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// The type's word: "AAAA".
+    /// The type's word: "AAAA", "TYPE65280".
     #[prost(string, tag = "2")]
     pub record: ::prost::alloc::string::String,
-    /// ip:port; absent: the agent's own resolver.
+    /// host:port; absent: the agent's own resolver.
     #[prost(string, optional, tag = "3")]
     pub server: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "4")]
+    pub answer_contains: ::core::option::Option<::prost::alloc::string::String>,
+    /// TCP alone, rather than UDP first.
+    #[prost(bool, tag = "5")]
+    pub tcp: bool,
+    #[prost(bool, tag = "6")]
+    pub no_recursion: bool,
+    /// The response code that is fine.
+    #[prost(uint32, tag = "7")]
+    pub rcode: u32,
+    /// Exactly these records, in any order; empty: any.
+    #[prost(string, repeated, tag = "8")]
+    pub answers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "9")]
+    pub authority_contains: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, optional, tag = "10")]
+    pub ttl_min_s: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "11")]
+    pub ttl_max_s: ::core::option::Option<u32>,
+    #[prost(bool, tag = "12")]
+    pub authenticated: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IcmpCheck {
+    #[prost(string, tag = "1")]
+    pub host: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub count: u32,
+    #[prost(uint64, tag = "3")]
+    pub spacing_us: u64,
+    #[prost(uint32, tag = "4")]
+    pub payload_bytes: u32,
+    #[prost(uint32, tag = "5")]
+    pub loss_percent_max: u32,
+    #[prost(uint64, optional, tag = "6")]
+    pub rtt_max_us: ::core::option::Option<u64>,
+    /// 0: any, 4 or 6.
+    #[prost(uint32, tag = "7")]
+    pub family: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrpcCheck {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub tls: bool,
+    #[prost(string, tag = "3")]
+    pub service: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LlmCheck {
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// "openai" or "anthropic".
+    #[prost(string, tag = "2")]
+    pub api: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
+    /// Name of a key in the agent's own configuration; never the key.
+    #[prost(string, optional, tag = "4")]
+    pub key: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, tag = "5")]
+    pub prompt: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "6")]
+    pub tokens_max: u32,
+    #[prost(uint64, optional, tag = "7")]
+    pub first_token_max_us: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "8")]
+    pub gap_max_us: ::core::option::Option<u64>,
+    #[prost(string, optional, tag = "9")]
     pub answer_contains: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// Look at these targets at once, outside the schedule.

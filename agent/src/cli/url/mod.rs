@@ -1,9 +1,12 @@
 //! What a person types as a target. One file a kind of probe.
 
 mod dns;
+mod grpc;
+mod icmp;
+mod llm;
 mod tcp;
 
-use parallax_model::{Check, HttpCheck, StatusSet};
+use parallax_model::{Check, HttpCheck, LlmApi, StatusSet};
 use url::Url;
 
 /// Redirects that a look by hand follows: as many as curl's users expect, and browsers allow twice.
@@ -23,12 +26,20 @@ pub(super) fn check(text: &str) -> Result<Check, String> {
         })),
         "tcp" => tcp::check(&url).map(Check::Tcp),
         "dns" => dns::check(&url).map(Check::Dns),
-        other => Err(format!("cannot look at {other}://; http, https, tcp and dns are known")),
+        "icmp" => icmp::check(&url).map(Check::Icmp),
+        "grpc" | "grpcs" => grpc::check(&url).map(Check::Grpc),
+        "openai+http" | "openai+https" => llm::check(LlmApi::OpenAi, &url).map(Check::Llm),
+        "anthropic+http" | "anthropic+https" => llm::check(LlmApi::Anthropic, &url).map(Check::Llm),
+        other => Err(format!(
+            "cannot look at {other}://; http, https, tcp, dns, icmp, grpc, grpcs, openai+https and anthropic+https are known"
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use parallax_model::TcpStep;
+
     use super::*;
 
     #[test]
@@ -39,6 +50,17 @@ mod tests {
         let dns = check("dns://h?type=mx&server=192.0.2.1&contains=x").unwrap();
         assert_eq!(dns.address(), "MX h @192.0.2.1:53");
         assert_eq!(check("dns://h?server=[::1]").unwrap().address(), "A h @[::1]:53");
+        assert_eq!(check("dns://h?server=ns1.h&tcp").unwrap().address(), "A h @ns1.h:53");
+        assert_eq!(check("icmp://h?count=9").unwrap().address(), "h");
+        assert_eq!(check("grpcs://h:1/a.B").unwrap().address(), "h:1/a.B");
+        assert_eq!(check("grpc://[::1]:1").unwrap().address(), "[::1]:1");
+        let llm = check("openai+https://h/v1/chat/completions?model=m&prompt=hi").unwrap();
+        assert_eq!(llm.address(), "https://h/v1/chat/completions m");
+        let Check::Tcp(tcp) = check("tcp://h:1?send=PING%0D%0A&expect=^PONG").unwrap() else {
+            panic!("tcp is tcp");
+        };
+        let expected = [TcpStep::Send("PING\r\n".into()), TcpStep::Expect("^PONG".into())];
+        assert_eq!(tcp.talk, expected);
     }
 
     #[test]
@@ -47,9 +69,9 @@ mod tests {
             ("example.com", "write it like https://"),
             ("ftp://h/", "cannot look at ftp://"),
             ("tcp://h", "write it like tcp://"),
-            ("dns://h?type=x", "known are A, AAAA"),
+            ("dns://h?type=x", "known are A, NS"),
             ("dns://h?kind=a", "\"kind\" is unknown"),
-            ("dns://h?server=x", "no address of a server"),
+            ("dns://h?server=x/y", "is no server"),
         ] {
             let said = check(text).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");

@@ -1,7 +1,11 @@
 //! Every error kind against real servers on loopback.
 
 mod dns;
+mod grpc;
 mod http;
+mod icmp;
+mod llm;
+mod tcp;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -123,7 +127,7 @@ fn reset(stream: TcpStream) {
 #[tokio::test]
 async fn a_tcp_look_tells_taken_from_refused() {
     let open = saying("").await;
-    let tcp = |address: String| target(Check::Tcp(TcpCheck { address }), PATIENCE);
+    let tcp = |address: String| target(Check::Tcp(TcpCheck::to(address)), PATIENCE);
     let taken = look(&tcp(open.to_string()), &plain(), Timestamp::EPOCH, true).await;
     assert_eq!(taken.outcome, Outcome::Ok);
     assert!(taken.asked && taken.stages.connect.is_some() && taken.stages.resolve.is_none());

@@ -1,7 +1,10 @@
 //! How to look at a target: one file a kind of probe.
 
 mod dns;
+mod grpc;
 mod http;
+mod icmp;
+mod llm;
 mod tcp;
 
 use parallax_model::{Check, TcpCheck};
@@ -21,6 +24,13 @@ const KINDS: &[(&str, Read, &str)] = &[
     ("http", |field| http::read(field).map(Check::Http), "http = { url = \"https://…\" }"),
     ("tcp", |field| tcp::read(field).map(Check::Tcp), "tcp = { address = \"host:port\" }"),
     ("dns", |field| dns::read(field).map(Check::Dns), "dns = { name = \"…\" }"),
+    ("icmp", |field| icmp::read(field).map(Check::Icmp), "icmp = { host = \"…\" }"),
+    ("grpc", |field| grpc::read(field).map(Check::Grpc), "grpc = { address = \"host:port\" }"),
+    (
+        "llm",
+        |field| llm::read(field).map(Check::Llm),
+        "llm = { url = \"https://…\", model = \"…\" }",
+    ),
 ];
 
 /// The one check of a target.
@@ -46,7 +56,7 @@ pub(super) fn read(section: Section<'_>) -> Option<Check> {
 
 /// Stands for a check that was wrong; never leaves a configuration with mistakes.
 pub(super) fn placeholder() -> Check {
-    Check::Tcp(TcpCheck { address: String::new() })
+    Check::Tcp(TcpCheck::to(""))
 }
 
 fn contains(field: Field<'_>) -> Option<String> {

@@ -133,7 +133,9 @@ impl<'a> Witnesses<'a> {
     fn speaks_tls(&self, target: &TargetName) -> bool {
         self.fleet.targets.get(target).is_some_and(|t| match &t.check {
             Check::Http(http) => http.url.starts_with("https:"),
-            Check::Tcp(_) | Check::Dns(_) => false,
+            Check::Grpc(grpc) => grpc.tls,
+            Check::Llm(llm) => llm.url.starts_with("https:"),
+            Check::Tcp(_) | Check::Dns(_) | Check::Icmp(_) => false,
         })
     }
 

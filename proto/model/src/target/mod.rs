@@ -1,17 +1,23 @@
 //! What is looked at, by whom: targets and agents as their owner declared them. One file a kind of probe.
 
-mod dns;
+pub mod dns;
+pub mod grpc;
 mod http;
-mod tcp;
+pub mod icmp;
+pub mod llm;
+pub mod tcp;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{AgentName, Provider, Region, Selector, Site, TargetName};
 
-pub use dns::{DnsCheck, RecordType};
+pub use dns::{DnsCheck, DnsTransport, Rcode, RecordType};
+pub use grpc::GrpcCheck;
 pub use http::{HttpCheck, StatusSet};
-pub use tcp::TcpCheck;
+pub use icmp::{Family, IcmpCheck};
+pub use llm::{LlmApi, LlmCheck};
+pub use tcp::{TcpCheck, TcpStep};
 
 /// What a target is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -61,15 +67,24 @@ pub enum Check {
     Tcp(TcpCheck),
     /// A DNS query.
     Dns(DnsCheck),
+    /// ICMP echoes.
+    Icmp(IcmpCheck),
+    /// A gRPC health call.
+    Grpc(GrpcCheck),
+    /// A streamed inference.
+    Llm(LlmCheck),
 }
 
 impl Check {
-    /// The kind's word: `http`, `tcp`, `dns`.
+    /// The kind's word, as in configuration: `http`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
             Self::Tcp(_) => "tcp",
             Self::Dns(_) => "dns",
+            Self::Icmp(_) => "icmp",
+            Self::Grpc(_) => "grpc",
+            Self::Llm(_) => "llm",
         }
     }
 
@@ -78,10 +93,14 @@ impl Check {
         match self {
             Self::Http(c) => c.url.clone(),
             Self::Tcp(c) => c.address.clone(),
-            Self::Dns(c) => match c.server {
-                Some(server) => format!("{} {} @{server}", c.record.as_str(), c.name),
-                None => format!("{} {}", c.record.as_str(), c.name),
+            Self::Dns(c) => match &c.server {
+                Some(server) => format!("{} {} @{server}", c.record, c.name),
+                None => format!("{} {}", c.record, c.name),
             },
+            Self::Icmp(c) => c.host.clone(),
+            Self::Grpc(c) if c.service.is_empty() => c.address.clone(),
+            Self::Grpc(c) => format!("{}/{}", c.address, c.service),
+            Self::Llm(c) => format!("{} {}", c.url, c.model),
         }
     }
 }

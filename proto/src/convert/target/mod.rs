@@ -1,7 +1,10 @@
 //! Targets and how to look at them. One file a kind of probe.
 
 mod dns;
+mod grpc;
 mod http;
+mod icmp;
+mod llm;
 mod tcp;
 
 use std::time::Duration;
@@ -26,6 +29,9 @@ impl From<&Target> for pb::Target {
                 Check::Http(check) => pb::target::Check::Http(http::to_wire(check)),
                 Check::Tcp(check) => pb::target::Check::Tcp(tcp::to_wire(check)),
                 Check::Dns(check) => pb::target::Check::Dns(dns::to_wire(check)),
+                Check::Icmp(check) => pb::target::Check::Icmp(icmp::to_wire(check)),
+                Check::Grpc(check) => pb::target::Check::Grpc(grpc::to_wire(check)),
+                Check::Llm(check) => pb::target::Check::Llm(llm::to_wire(check)),
             }),
         }
     }
@@ -69,7 +75,10 @@ impl TryFrom<pb::Target> for Target {
 fn check_from_wire(check: pb::target::Check) -> Result<Check, InvalidMessage> {
     Ok(match check {
         pb::target::Check::Http(check) => Check::Http(http::from_wire(check)?),
-        pb::target::Check::Tcp(check) => Check::Tcp(tcp::from_wire(check)),
+        pb::target::Check::Tcp(check) => Check::Tcp(tcp::from_wire(check)?),
         pb::target::Check::Dns(check) => Check::Dns(dns::from_wire(check)?),
+        pb::target::Check::Icmp(check) => Check::Icmp(icmp::from_wire(check)?),
+        pb::target::Check::Grpc(check) => Check::Grpc(grpc::from_wire(check)?),
+        pb::target::Check::Llm(check) => Check::Llm(llm::from_wire(check)?),
     })
 }
