@@ -195,7 +195,7 @@ fn a_practice_world_is_seen_in_prometheus() {
             if told { Ok(()) } else { Err(format!("{question}: {rows:?}")) }
         });
     }
-    let targets = ["ref-a", "ref-b", "search", "shop"];
+    let targets = ["assistant", "ref-a", "ref-b", "search", "shop"];
     assert_eq!(prometheus.label_values("sm_check_info", "job").unwrap(), targets);
     assert_eq!(prometheus.label_values("sm_check_info", "region").unwrap().len(), 5);
     assert_eq!(prometheus.query("{exported_job!=\"\"}").unwrap(), []);

@@ -15,6 +15,7 @@ mod page;
 mod reload;
 mod replay;
 mod road;
+mod samples;
 mod story;
 mod systemd;
 mod told;

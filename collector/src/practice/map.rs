@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use parallax_model::{
-    AgentName, AgentSpec, Check, HttpCheck, InvalidName, Provider, Region, Role, Selector,
-    StatusSet, Target, TargetName,
+    AgentName, AgentSpec, Check, HttpCheck, InvalidName, LlmApi, LlmCheck, Provider, Region, Role,
+    Selector, StatusSet, Target, TargetName,
 };
 
+use super::service::Kind;
 use crate::config::{CollectorConfig, Config};
 
 /// Time from one look to the next: short, since the visitor waits.
@@ -52,16 +53,17 @@ const fn place(
 }
 
 /// What is looked at.
-pub const TARGETS: &[(&str, Role)] = &[
-    ("shop", Role::Service),
-    ("search", Role::Service),
-    ("ref-a", Role::Reference),
-    ("ref-b", Role::Reference),
+pub const TARGETS: &[(&str, Role, Kind)] = &[
+    ("shop", Role::Service, Kind::Page),
+    ("search", Role::Service, Kind::Page),
+    ("assistant", Role::Service, Kind::Llm),
+    ("ref-a", Role::Reference, Kind::Page),
+    ("ref-b", Role::Reference, Kind::Page),
 ];
 
 /// The services: what is judged.
 pub fn services() -> impl Iterator<Item = &'static str> {
-    TARGETS.iter().filter(|(_, role)| *role == Role::Service).map(|&(name, _)| name)
+    TARGETS.iter().filter(|(_, role, _)| *role == Role::Service).map(|&(name, ..)| name)
 }
 
 /// The host name by which agents know a target; it exists nowhere but in their `connect_to`.
@@ -80,7 +82,7 @@ pub fn config(
         agents: PLACES.iter().map(agent).collect::<Result<_, _>>()?,
         targets: TARGETS
             .iter()
-            .map(|&(name, role)| target(name, role))
+            .map(|&(name, role, kind)| target(name, role, kind))
             .collect::<Result<_, _>>()?,
         webhooks: Vec::new(),
     })
@@ -97,7 +99,7 @@ fn agent(place: &Place) -> Result<AgentSpec, InvalidName> {
     })
 }
 
-fn target(name: &str, role: Role) -> Result<Target, InvalidName> {
+fn target(name: &str, role: Role, kind: Kind) -> Result<Target, InvalidName> {
     Ok(Target {
         name: TargetName::new(name)?,
         role,
@@ -105,12 +107,23 @@ fn target(name: &str, role: Role) -> Result<Target, InvalidName> {
         timeout: TIMEOUT,
         depends_on: Vec::new(),
         agents: Selector::default(),
-        check: Check::Http(HttpCheck {
-            url: format!("http://{}/", host(name)),
-            method: "GET".to_owned(),
-            status: StatusSet::default(),
-            body_contains: None,
-            redirects_max: 0,
-        }),
+        check: match kind {
+            Kind::Page => page(name),
+            Kind::Llm => Check::Llm(LlmCheck::new(
+                LlmApi::OpenAi,
+                format!("http://{}/v1/chat/completions", host(name)),
+                "practice-1",
+            )),
+        },
+    })
+}
+
+fn page(name: &str) -> Check {
+    Check::Http(HttpCheck {
+        url: format!("http://{}/", host(name)),
+        method: "GET".to_owned(),
+        status: StatusSet::default(),
+        body_contains: None,
+        redirects_max: 0,
     })
 }

@@ -2,13 +2,21 @@
 
 const STATE = '/practice/state';
 const POLL_MS = 3000;
-const MODES = [
-  ['healthy', 'fine'],
-  ['error', 'server error'],
-  ['slow', 'slow'],
-  ['refuse', 'refuses'],
-  ['hang', 'hangs'],
-];
+// what the switches of services are called here; which ones there are, each service says
+const MODES = {
+  healthy: 'fine',
+  error: 'server error',
+  slow: 'slow',
+  refuse: 'refuses',
+  hang: 'hangs',
+  stall: 'stalls',
+  cut: 'cut',
+  limit: '429',
+  overload: 'overload',
+  error_inside: 'error in 200',
+  empty: 'empty',
+  endless: 'endless',
+};
 const LINKS = [
   ['open', 'fine'],
   ['slow', 'slow'],
@@ -70,10 +78,11 @@ function grid(id, title) {
 function show(state) {
   section.hidden = false;
   const services = grid('practice-services', 'Services and references');
-  for (const { name, mode } of state.services) {
+  for (const { name, mode, modes } of state.services) {
     const press = (value) =>
       post(`/practice/services/${encodeURIComponent(name)}`, { mode: value });
-    choice(services, `s-${name}`, name, MODES, press)(mode);
+    const options = modes.map((word) => [word, MODES[word] ?? word]);
+    choice(services, `s-${name}`, name, options, press)(mode);
   }
   const regions = grid('practice-regions', 'Regions');
   // the way to the collector is not among what a region's switch cuts

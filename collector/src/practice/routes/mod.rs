@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::link::LinkState;
-use super::service::Mode;
+use super::service::{LlmMode, Mode};
 use super::world::{COLLECTOR, World};
 
 /// Most bytes of a request's body: an order is one or two words.
@@ -66,6 +66,8 @@ struct StateJson {
 struct ServiceJson {
     name: &'static str,
     mode: &'static str,
+    /// What it can be switched to.
+    modes: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     factor: Option<u32>,
 }
@@ -83,7 +85,7 @@ impl StateJson {
         let services = world.services().iter().map(|(&name, service)| {
             let mode = service.mode();
             let factor = if let Mode::Slow(factor) = mode { Some(factor) } else { None };
-            ServiceJson { name, mode: mode.as_str(), factor }
+            ServiceJson { name, mode: mode.as_str(), modes: service.kind().switches(), factor }
         });
         let links = world.ways().iter().map(|way| LinkJson {
             agent: way.from.agent,
@@ -146,12 +148,14 @@ async fn service(
     body: Result<Json<SwitchJson>, JsonRejection>,
 ) -> Answer {
     let Json(SwitchJson { mode, factor }) = body.map_err(|e| Problem::bad(e.body_text()))?;
-    let mode = Mode::from_word(&mode, factor).ok_or_else(|| {
-        Problem::bad(format!("no mode {mode:?}: take healthy, error, slow, refuse or hang"))
-    })?;
-    if !practice.world.set_service(&name, mode) {
+    let Some(service) = practice.world.services().get(name.as_str()) else {
         return Err(Problem::unknown(&format!("no service {name:?}")));
-    }
+    };
+    let known = Mode::from_word(&mode, factor);
+    let Some(mode) = known.filter(|mode| practice.world.set_service(&name, *mode)) else {
+        let switches = service.kind().switches().join(", ");
+        return Err(Problem::bad(format!("{name} has no mode {mode:?}: take one of {switches}")));
+    };
     Ok(practice.done(format!("a visitor makes {name} {}", told_mode(mode))))
 }
 
@@ -199,6 +203,13 @@ fn told_mode(mode: Mode) -> String {
         Mode::Slow(factor) => format!("{factor} times slower"),
         Mode::Refuse => "refuse connections".to_owned(),
         Mode::Hang => "hang".to_owned(),
+        Mode::Llm(LlmMode::Stall) => "fall silent amid its answers".to_owned(),
+        Mode::Llm(LlmMode::Cut) => "break off its answers".to_owned(),
+        Mode::Llm(LlmMode::Limit) => "answer 429 at once".to_owned(),
+        Mode::Llm(LlmMode::Overload) => "answer 503, overloaded".to_owned(),
+        Mode::Llm(LlmMode::ErrorInside) => "answer 200 with an error inside".to_owned(),
+        Mode::Llm(LlmMode::Empty) => "answer nothing".to_owned(),
+        Mode::Llm(LlmMode::Endless) => "answer without end".to_owned(),
     }
 }
 

@@ -52,10 +52,14 @@ async fn a_visitor_breaks_things_sees_them_broken_and_heals_them() {
     let (status, state) = site.post("links/oregon/shop", json!({"state": "cut"})).await;
     assert_eq!((status, touched(&state)), (200, vec!["oregon>shop=cut".to_owned()]));
     let (_, state) = site.post("regions/eu-west", json!({"state": "reset"})).await;
-    assert_eq!(touched(&state).len(), 5);
+    assert_eq!(touched(&state).len(), 6);
     let (_, state) = site.post("services/shop", json!({"mode": "slow", "factor": 7})).await;
     let shop = state["services"].as_array().unwrap().iter().find(|s| s["name"] == "shop");
-    assert_eq!(shop, Some(&json!({"name": "shop", "mode": "slow", "factor": 7})));
+    let modes = json!(["healthy", "error", "slow", "refuse", "hang"]);
+    let expected = json!({"name": "shop", "mode": "slow", "modes": modes, "factor": 7});
+    assert_eq!(shop, Some(&expected));
+    let (status, state) = site.post("services/assistant", json!({"mode": "stall"})).await;
+    assert_eq!((status, &state["services"][0]["mode"]), (200, &json!("stall")));
 
     let (status, state) = site.post("heal", json!({})).await;
     assert_eq!((status, touched(&state).len()), (200, 0));
@@ -73,7 +77,8 @@ async fn mistakes_say_what_to_do() {
         ("links/oregon/shop", json!({"state": "gone"}), 400, "take open, slow, cut"),
         ("links/oregon/shop", json!({"stat": "cut"}), 400, "unknown field `stat`"),
         ("services/nothing", json!({"mode": "error"}), 404, "no service \"nothing\""),
-        ("services/shop", json!({"mode": "gone"}), 400, "take healthy, error"),
+        ("services/shop", json!({"mode": "gone"}), 400, "take one of healthy, error"),
+        ("services/shop", json!({"mode": "stall"}), 400, "shop has no mode \"stall\""),
         ("regions/atlantis", json!({"state": "cut"}), 404, "no region \"atlantis\""),
     ] {
         let (found, problem) = site.post(path, body).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{ANSWERS_AFTER, FACTOR_MAX, Mode, Service};
+use super::{ANSWERS_AFTER, FACTOR_MAX, Kind, Mode, Service};
 
 /// Long enough that only something that never happens takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -16,7 +16,7 @@ async fn get(service: &Service) -> Result<(u16, String), reqwest::Error> {
 }
 
 async fn shop() -> Service {
-    Service::open("shop").await.unwrap()
+    Service::open("shop", Kind::Page).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The practice world itself: four servers, and a link for every way an agent goes.
+//! The practice world itself: five servers, and a link for every way an agent goes.
 //!
 //! Contract: all deeds of story and visitor go through here; each is done when the call returns.
 //! Never: an address beyond loopback.
@@ -45,8 +45,8 @@ impl World {
     /// said where it is.
     pub async fn open() -> Result<Self, PracticeError> {
         let mut services = BTreeMap::new();
-        for &(name, _) in TARGETS {
-            let service = Service::open(name).await.map_err(PracticeError::Loopback)?;
+        for &(name, _, kind) in TARGETS {
+            let service = Service::open(name, kind).await.map_err(PracticeError::Loopback)?;
             services.insert(name, service);
         }
         let mut ways = Vec::new();
@@ -128,10 +128,12 @@ impl World {
         self.set_ways(state, |way| way.from.agent == agent && (to == ALL || way.to == to))
     }
 
-    /// Switches a service or reference. False if there is none of that name.
+    /// Switches a service or reference. False if there is none of that name, or if it has no such switch.
     pub fn set_service(&self, name: &str, mode: Mode) -> bool {
         let Some(service) = self.services.get(name) else { return false };
-        service.set(mode);
+        if !service.set(mode) {
+            return false;
+        }
         for way in self.ways.iter().filter(|way| way.to == name) {
             way.link.far_end_refuses(mode == Mode::Refuse);
         }

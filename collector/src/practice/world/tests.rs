@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{ALL, COLLECTOR, LinkState, Mode, World};
 use crate::practice::map::{PLACES, TARGETS};
+use crate::practice::service::LlmMode;
 use crate::practice::story::Deed;
 
 async fn world() -> World {
@@ -35,7 +36,8 @@ async fn every_agent_has_its_own_link_to_everything() {
 async fn cutting_a_regions_probes_leaves_its_way_to_the_collector() {
     let world = world().await;
     world.act(Deed::CutProbes { region: "eu-west" });
-    let expected = ["dublin>ref-a", "dublin>ref-b", "dublin>search", "dublin>shop"];
+    let expected =
+        ["dublin>assistant", "dublin>ref-a", "dublin>ref-b", "dublin>search", "dublin>shop"];
     assert_eq!(touched(&world), expected);
     world.act(Deed::Heal);
     assert!(touched(&world).is_empty());
@@ -63,4 +65,6 @@ async fn a_switched_service_is_healed_with_the_rest() {
     world.heal();
     assert_eq!(world.services()["shop"].mode(), Mode::Healthy);
     assert!(!world.set_service("nothing", Mode::Error));
+    assert!(!world.set_service("shop", Mode::Llm(LlmMode::Stall)));
+    assert!(world.set_service("assistant", Mode::Llm(LlmMode::Stall)));
 }
