@@ -7,17 +7,17 @@
 //! ```
 //!
 //! Reading order: [`config`] (who, for whom, where to keep things), [`probe`] (one look),
-//! [`schedule`] (when), [`spool`] (the durable outbox), [`uplink`] (the road), and [`Agent`], which
-//! joins them.
+//! [`schedule`] (when), [`fitness`] (whether to be believed), [`spool`] (the durable outbox),
+//! [`uplink`] (the road), and [`Agent`], which joins them.
 //!
 //! Contract: a result counts once it is durable; it is forgotten only when the collector says that it
 //! is durable there. What cannot be kept is declared. Many agents can run in one process: nothing here
 //! is global.
-#![forbid(unsafe_code)]
 
 mod app;
 pub mod cli;
 pub mod config;
+pub mod fitness;
 pub mod probe;
 pub mod schedule;
 pub mod spool;

@@ -18,7 +18,10 @@ fn main() -> anyhow::Result<ExitCode> {
         )
         .init();
     // looks wait, they do not compute: one thread is enough, and the disk has its own
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()?;
     let code = runtime.block_on(cli.run());
     // a disk that hangs must not hold up the end
     runtime.shutdown_background();

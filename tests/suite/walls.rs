@@ -29,6 +29,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ("agent", "probe", &[]),
     ("agent", "policy", &[]),
     ("agent", "schedule", &[]),
+    ("agent", "fitness", &["schedule"]),
     ("agent", "spool", &[]),
     ("agent", "uplink", &["spool"]),
 ];

@@ -14,20 +14,20 @@ mod tests;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use parallax_model::{AgentName, Target, Timestamp};
+use parallax_model::{AgentName, Fitness, Target, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
 use crate::config::KeyConfig;
+use crate::fitness::{self, References};
 use crate::probe::{Key, Keys, Surroundings, TlsError, look};
-use crate::schedule::{Beat, Order, Runner};
+use crate::schedule::{Beat, Order, Punctual, Runner};
 use crate::spool::{Folder, Spool};
-use crate::uplink::{Standing, Uplink, Wanted};
+use crate::uplink::{Condition, Standing, Uplink, Wanted};
 use keeper::Keeper;
 
 /// Results on their way to the spool. When it is full, looks wait and slots are missed, and counted.
@@ -115,22 +115,33 @@ impl Agent {
         let (asks, asks_in) = mpsc::channel(ASKS_MAX);
         let standing = Standing { epoch: spool.epoch(), state: spool.state() };
         let (standing, standing_in) = watch::channel(standing);
-        let missed = Arc::new(AtomicU64::new(0));
+        let (punctual, references) =
+            (Arc::new(Punctual::default()), Arc::new(References::default()));
+        let (condition, condition_in) = watch::channel(Condition::default());
         let (stop, finish) = (CancellationToken::new(), CancellationToken::new());
 
-        let around = Arc::new(around);
+        let (around, seen) = (Arc::new(around), Arc::clone(&references));
         let look = move |target: Arc<Target>, asked| {
-            let around = Arc::clone(&around);
-            async move { look(&target, &around, now(), asked).await }
+            let (around, seen) = (Arc::clone(&around), Arc::clone(&seen));
+            async move {
+                let result = look(&target, &around, now(), asked).await;
+                seen.saw(&target, result.outcome.is_ok(), Instant::now());
+                result
+            }
         };
         let name = config.name.clone();
         let spool_now = standing_in.clone();
+        let counts = Arc::clone(&punctual);
         let beat: Beat = Box::new(move |targets| {
+            let fitness = fitness::measure(counts.turn(), &references, Instant::now());
+            let missed_slots = counts.missed();
+            let before =
+                condition.send_replace(Condition { missed_slots, fitness: Some(fitness.clone()) });
+            say(&fitness, before.fitness.as_ref());
             pulse(Pulse { targets, waiting: spool_now.borrow().state.records });
         });
         let runner =
-            Runner::new(name.clone(), config.looks_at_once, look, results, Arc::clone(&missed))
-                .heard_by(beat);
+            Runner::new(name.clone(), config.looks_at_once, look, results, punctual).heard_by(beat);
         let keeper = Keeper::new(spool, live, standing, finish.clone(), lock);
         let uplink = Uplink::<Order> {
             agent: name.clone(),
@@ -140,7 +151,7 @@ impl Agent {
             spool: standing_in,
             keeper: asks,
             orders,
-            missed,
+            condition: condition_in,
         };
         Ok(Self {
             name,
@@ -189,6 +200,25 @@ impl Agent {
             tracing::warn!("the spool was not closed in time");
         }
     }
+}
+
+/// Says that this agent is unfit, or fit again, when that changes.
+fn say(now: &Fitness, before: Option<&Fitness>) {
+    let unfit_before = before.map_or(&[][..], |before| &before.unfit);
+    if now.unfit == unfit_before {
+        return;
+    }
+    if now.is_fit() {
+        tracing::info!("this agent is fit again");
+        return;
+    }
+    let why: Vec<&str> = now.unfit.iter().map(|unfit| unfit.says()).collect();
+    tracing::warn!(
+        delay_p99_us = now.delay_p99.as_micros() as u64,
+        late_slots = now.late_slots,
+        "this agent is unfit: it {}",
+        why.join(", ")
+    );
 }
 
 fn one(task: impl Future<Output = ()> + Send + 'static) -> JoinSet<()> {

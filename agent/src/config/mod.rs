@@ -24,8 +24,9 @@ pub const SPOOL_BYTES_DEFAULT: u64 = 512 << 20;
 /// Least a spool can be bounded to: eight segments of 64 KiB.
 pub const SPOOL_BYTES_MIN: u64 = 512 << 10;
 
-/// Most looks under way at once unless told otherwise.
-pub const LOOKS_AT_ONCE_DEFAULT: usize = 64;
+/// Most looks under way at once unless told otherwise: 1,500 targets looked at every 30 s of which none
+/// answers within the usual 5 s.
+pub const LOOKS_AT_ONCE_DEFAULT: usize = 256;
 
 /// Tokens that a key may spend a day unless told otherwise: a look of 50 tokens every minute, and no bill
 /// that anybody would notice.

@@ -12,6 +12,12 @@ use parallax_model::{AgentName, Target, TargetName};
 /// falls into step with it.
 const JITTER_PART: u32 = 50;
 
+/// Slots within this part of an interval …
+const TOGETHER_PART: u32 = 100;
+
+/// … and within this time are one wake-up.
+const TOGETHER_MAX: Duration = Duration::from_millis(40);
+
 /// A new target's first look comes within this time, however long its interval: whoever has just
 /// added it wants to know.
 const FIRST_LOOK_WITHIN: Duration = Duration::from_secs(5);
@@ -38,6 +44,8 @@ struct Entry {
 pub struct Due {
     /// The target.
     pub target: Arc<Target>,
+    /// When its slot came.
+    pub at: Duration,
     /// Slots before this one that passed unserved.
     pub missed: u64,
 }
@@ -85,9 +93,9 @@ impl Plan {
         let Reverse((_, at)) = *self.due.peek().filter(|Reverse((due, _))| *due <= now)?;
         self.due.pop();
         let entry = self.entries.get_mut(at)?;
-        let missed = entry.serve(now);
+        let (came, missed) = entry.serve(now);
         self.due.push(Reverse((entry.due, at)));
-        Some(Due { target: Arc::clone(&entry.target), missed })
+        Some(Due { target: Arc::clone(&entry.target), at: came, missed })
     }
 }
 
@@ -97,24 +105,27 @@ impl Entry {
         let interval = target.interval;
         let mut entry = Self { target, seed, due: now, slot: None };
         if interval > FIRST_LOOK_WITHIN {
-            entry.due = now + FIRST_LOOK_WITHIN.mul_f64(fraction(seed));
+            entry.due = together(interval, now + FIRST_LOOK_WITHIN.mul_f64(fraction(seed)));
         } else {
             entry.aim_at(entry.last_slot(now).map_or(0, |slot| slot + 1));
         }
         entry
     }
 
-    /// Moves on to the next slot; says how many have passed unserved.
-    fn serve(&mut self, now: Duration) -> u64 {
+    /// Moves on to the next slot; says when the one that is served came, and how many have passed
+    /// unserved.
+    fn serve(&mut self, now: Duration) -> (Duration, u64) {
         let Some(slot) = self.slot else {
+            let came = self.due;
             // the early look stands for the slot it is near to
             let near = now + self.target.interval / 2;
             self.aim_at(self.last_slot(near).map_or(0, |slot| slot + 1));
-            return 0;
+            return (came, 0);
         };
         let served = self.last_slot(now).map_or(slot, |last| last.max(slot));
+        let came = self.time_of(served);
         self.aim_at(served + 1);
-        served - slot
+        (came, served - slot)
     }
 
     fn aim_at(&mut self, slot: u64) {
@@ -136,7 +147,18 @@ impl Entry {
         let jitter = (interval / JITTER_PART).mul_f64(fraction(hash(&(self.seed, slot))));
         let whole = interval.as_nanos().saturating_mul(slot.into());
         let whole = Duration::from_nanos(u64::try_from(whole).unwrap_or(u64::MAX));
-        whole.saturating_add(phase).saturating_add(jitter)
+        together(interval, whole.saturating_add(phase).saturating_add(jitter))
+    }
+}
+
+/// Slots that come close to one another come together: one wake-up serves them all, which is what a
+/// look costs at ordinary rates.
+fn together(interval: Duration, at: Duration) -> Duration {
+    let grid = (interval / TOGETHER_PART).min(TOGETHER_MAX);
+    let late = at.as_nanos().checked_rem(grid.as_nanos()).filter(|late| *late > 0);
+    match late {
+        Some(late) => at.saturating_add(grid.saturating_sub(Duration::from_nanos(late as u64))),
+        None => at,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parallax_model::{AgentName, ProbeResult, Target, TargetName};
@@ -13,10 +12,19 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Plan;
+use super::punctual::Punctual;
 
-/// Most looks under way at once that were asked for, beside the scheduled ones: a second opinion must
-/// not wait behind a full schedule.
-const ASKED_AT_ONCE_MAX: usize = 32;
+/// Looks that were asked for may go beyond the limit by so many: a second opinion must not wait behind
+/// a full schedule.
+const ASKED_BEYOND_MAX: usize = 32;
+
+/// Of looks that are due together so many are begun at once, and the next after [`PAUSE`]. Each takes a
+/// core for a moment; begun all together, they would wait for one another, and that would be told as
+/// the targets' latency.
+const BEGUN_AT_ONCE: usize = 4;
+
+/// The shortest time that the runtime's timer knows.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Most asked looks that wait for their turn: one full request. What is more is not looked at.
 const ASKED_WAITING_MAX: usize = 1000;
@@ -46,14 +54,17 @@ pub struct Runner<L> {
     look: L,
     at_once_max: usize,
     origin: Instant,
+    /// No look begins before this.
+    paused_until: Duration,
     looks: JoinSet<ProbeResult>,
     running: HashMap<Id, (TargetName, bool)>,
     /// Targets whose scheduled look is under way.
     busy: HashSet<TargetName>,
     asked_running: usize,
-    asked_waiting: VecDeque<TargetName>,
+    /// Looks that were asked for, and when.
+    asked_waiting: VecDeque<(TargetName, Duration)>,
     results: mpsc::Sender<ProbeResult>,
-    missed: Arc<AtomicU64>,
+    punctual: Arc<Punctual>,
     beat: Beat,
 }
 
@@ -63,26 +74,27 @@ where
     F: Future<Output = ProbeResult> + Send + 'static,
 {
     /// A runner without targets that nobody listens to. `look` makes one look, `true` if it was asked
-    /// for; results go to `results`, and slots that pass unserved are added to `missed`.
+    /// for; results go to `results`, and what the schedule counts of itself to `punctual`.
     pub fn new(
         agent: AgentName,
         at_once_max: usize,
         look: L,
         results: mpsc::Sender<ProbeResult>,
-        missed: Arc<AtomicU64>,
+        punctual: Arc<Punctual>,
     ) -> Self {
         Self {
             plan: Plan::new(agent),
             look,
             at_once_max,
             origin: Instant::now(),
+            paused_until: Duration::ZERO,
             looks: JoinSet::new(),
             running: HashMap::new(),
             busy: HashSet::new(),
             asked_running: 0,
             asked_waiting: VecDeque::new(),
             results,
-            missed,
+            punctual,
             beat: Box::new(|_| ()),
         }
     }
@@ -101,7 +113,7 @@ where
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_due();
-            let next = self.plan.next().filter(|_| self.has_room());
+            let next = self.next();
             if let Some(next) = next {
                 timer.as_mut().reset(self.origin + next);
             }
@@ -125,33 +137,62 @@ where
     }
 
     fn has_room(&self) -> bool {
-        self.running.len() - self.asked_running < self.at_once_max
+        self.running.len() < self.at_once_max
+    }
+
+    fn has_room_for_asked(&self) -> bool {
+        self.running.len() < self.at_once_max + ASKED_BEYOND_MAX
+    }
+
+    /// When there will be something to begin; nothing before a look ends, or an order comes.
+    fn next(&self) -> Option<Duration> {
+        let asked = !self.asked_waiting.is_empty() && self.has_room_for_asked();
+        let due = if asked { Some(Duration::ZERO) } else { None };
+        let due = due.or_else(|| self.plan.next().filter(|_| self.has_room()));
+        due.map(|due| due.max(self.paused_until))
     }
 
     fn start_due(&mut self) {
-        while self.asked_running < ASKED_AT_ONCE_MAX
-            && let Some(name) = self.asked_waiting.pop_front()
+        let now = self.origin.elapsed();
+        if now < self.paused_until {
+            return;
+        }
+        let mut begun = 0;
+        while begun < BEGUN_AT_ONCE
+            && self.has_room_for_asked()
+            && let Some((name, since)) = self.asked_waiting.pop_front()
         {
             if let Some(target) = self.plan.target(&name).cloned() {
-                self.start(target, true);
+                self.start(target, true, since);
+                begun += 1;
             }
         }
-        let now = self.origin.elapsed();
-        while self.has_room()
+        while begun < BEGUN_AT_ONCE
+            && self.has_room()
             && let Some(due) = self.plan.pop(now)
         {
-            self.missed.fetch_add(due.missed, Ordering::Relaxed);
+            self.punctual.passed(due.missed);
             if self.busy.contains(&due.target.name) {
-                self.missed.fetch_add(1, Ordering::Relaxed);
+                self.punctual.overtaken();
             } else {
-                self.start(due.target, false);
+                self.start(due.target, false, due.at);
+                begun += 1;
             }
+        }
+        if begun == BEGUN_AT_ONCE {
+            self.paused_until = now + PAUSE;
         }
     }
 
-    fn start(&mut self, target: Arc<Target>, asked: bool) {
+    fn start(&mut self, target: Arc<Target>, asked: bool, due: Duration) {
         let name = target.name.clone();
-        let id = self.looks.spawn((self.look)(target, asked)).id();
+        let (look, punctual) = ((self.look)(target, asked), Arc::clone(&self.punctual));
+        let due = self.origin + due;
+        let look = async move {
+            punctual.began(due.elapsed());
+            look.await
+        };
+        let id = self.looks.spawn(look).id();
         if asked {
             self.asked_running += 1;
         } else {
@@ -170,7 +211,7 @@ where
             }
             if let Err(error) = &ended {
                 tracing::error!(target_name = %name, %error, "a look broke down");
-                self.missed.fetch_add(1, Ordering::Relaxed);
+                self.punctual.overtaken();
             }
         }
         if let Ok((_, result)) = ended
@@ -194,7 +235,8 @@ where
                         "asked to look at too much at once"
                     );
                 }
-                self.asked_waiting.extend(names.into_iter().take(room));
+                let now = self.origin.elapsed();
+                self.asked_waiting.extend(names.into_iter().take(room).map(|name| (name, now)));
             }
         }
     }
@@ -236,7 +278,7 @@ mod tests {
     struct World {
         orders: mpsc::Sender<Order>,
         results: mpsc::Receiver<ProbeResult>,
-        missed: Arc<AtomicU64>,
+        punctual: Arc<Punctual>,
         stop: CancellationToken,
         task: tokio::task::JoinHandle<()>,
     }
@@ -246,16 +288,16 @@ mod tests {
         fn new(takes: Duration, at_once: usize) -> Self {
             let (orders, orders_in) = mpsc::channel(8);
             let (results_out, results) = mpsc::channel(10_000);
-            let (missed, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
+            let (punctual, stop) = (Arc::new(Punctual::default()), CancellationToken::new());
             let look = move |target: Arc<Target>, asked| async move {
                 assert_ne!(target.name.as_str(), "poison");
                 tokio::time::sleep(takes).await;
                 result(&target, asked)
             };
             let agent = AgentName::new("a").unwrap();
-            let runner = Runner::new(agent, at_once, look, results_out, Arc::clone(&missed));
+            let runner = Runner::new(agent, at_once, look, results_out, Arc::clone(&punctual));
             let task = tokio::spawn(runner.run(orders_in, stop.clone()));
-            Self { orders, results, missed, stop, task }
+            Self { orders, results, punctual, stop, task }
         }
 
         async fn assign(&self, targets: Vec<Target>) {
@@ -263,7 +305,7 @@ mod tests {
         }
 
         fn missed(&self) -> u64 {
-            self.missed.load(Ordering::Relaxed)
+            self.punctual.missed()
         }
 
         fn count(&mut self) -> usize {
@@ -323,9 +365,9 @@ mod tests {
         let (results_out, mut results) = mpsc::channel(1);
         let (beats_out, mut beats) = mpsc::channel(100);
         let look = |target: Arc<Target>, asked| async move { result(&target, asked) };
-        let missed = Arc::new(AtomicU64::new(0));
+        let counts = Arc::new(Punctual::default());
         let beat = Box::new(move |targets| beats_out.try_send(targets).unwrap());
-        let runner = Runner::new(AgentName::new("a").unwrap(), 8, look, results_out, missed);
+        let runner = Runner::new(AgentName::new("a").unwrap(), 8, look, results_out, counts);
         tokio::spawn(runner.heard_by(beat).run(orders_in, CancellationToken::new()));
         let mut heard = || std::iter::from_fn(|| beats.try_recv().ok()).collect::<Vec<_>>();
 

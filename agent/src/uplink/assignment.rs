@@ -9,13 +9,12 @@ use parallax_proto::{Assignment, FromCollector, pb};
 use prost::Message;
 
 /// Keeps the bytes of an assignment, durably and at once.
-pub(super) fn save(file: &Path, assignment: &pb::Assignment) -> io::Result<()> {
-    let bytes = assignment.encode_to_vec();
-    let crc = crc32fast::hash(&bytes);
+pub(super) fn save(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let crc = crc32fast::hash(bytes);
     let draft = file.with_extension("new");
     let mut out = File::create(&draft)?;
     out.write_all(&crc.to_le_bytes())?;
-    out.write_all(&bytes)?;
+    out.write_all(bytes)?;
     out.sync_all()?;
     fs::rename(draft, file)
 }

@@ -22,11 +22,9 @@ mod tests;
 mod wire;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
-use parallax_model::{AgentName, Epoch, Span, Target, TargetName, Timestamp};
+use parallax_model::{AgentName, Epoch, Fitness, Span, Target, TargetName, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +70,15 @@ pub struct Standing {
     pub state: State,
 }
 
+/// How the agent fares, beside its spool. It is told with every heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Condition {
+    /// Slots that passed without a look since it started.
+    pub missed_slots: u64,
+    /// How fit it is; none: it has not measured itself yet.
+    pub fitness: Option<Fitness>,
+}
+
 /// The road of one agent. `O` is what whoever looks takes orders as.
 #[derive(Debug)]
 pub struct Uplink<O> {
@@ -89,8 +96,8 @@ pub struct Uplink<O> {
     pub keeper: mpsc::Sender<Ask>,
     /// Whoever looks.
     pub orders: mpsc::Sender<O>,
-    /// Slots that passed without a look.
-    pub missed: Arc<AtomicU64>,
+    /// How the agent fares.
+    pub condition: watch::Receiver<Condition>,
 }
 
 impl<O: From<Wanted>> Uplink<O> {

@@ -1,12 +1,12 @@
 //! The connection itself.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use parallax_model::Epoch;
 use parallax_proto::limits::MESSAGE_FROM_COLLECTOR_BYTES_MAX;
 use parallax_proto::{FromCollector, Heartbeat, Hello, PROTOCOL, SpoolState, pb};
+use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -236,6 +236,7 @@ impl<O: From<Wanted>> Connected<'_, O> {
             return Some(Ending::Cut("it acknowledges nothing".into()));
         }
         let state = self.uplink.spool.borrow().state;
+        let condition = self.uplink.condition.borrow().clone();
         let heartbeat = Heartbeat {
             sent: now(),
             assignment: *self.assigned,
@@ -245,8 +246,8 @@ impl<O: From<Wanted>> Connected<'_, O> {
                 lost: state.lost,
                 degraded: state.degraded,
             },
-            missed_slots: self.uplink.missed.load(Ordering::Relaxed),
-            fitness: None,
+            missed_slots: condition.missed_slots,
+            fitness: condition.fitness,
         };
         // a full queue says as much as a heartbeat would
         self.out.try_send(heartbeat.into()).ok();
@@ -255,8 +256,9 @@ impl<O: From<Wanted>> Connected<'_, O> {
 
     async fn hear(&mut self, message: pb::CollectorMessage) -> Option<Ending> {
         if let Some(pb::collector_message::Body::Assignment(wire)) = &message.body {
-            let wire = wire.clone();
-            self.assign(message, wire).await;
+            // its bytes rather than a copy: ten thousand targets are large
+            let bytes = wire.encode_to_vec();
+            self.assign(message, bytes).await;
             return None;
         }
         match FromCollector::try_from(message) {
@@ -274,7 +276,7 @@ impl<O: From<Wanted>> Connected<'_, O> {
         None
     }
 
-    async fn assign(&mut self, message: pb::CollectorMessage, wire: pb::Assignment) {
+    async fn assign(&mut self, message: pb::CollectorMessage, bytes: Vec<u8>) {
         let assignment = match FromCollector::try_from(message) {
             Ok(FromCollector::Assignment(assignment)) => assignment,
             Ok(_) => return,
@@ -286,7 +288,7 @@ impl<O: From<Wanted>> Connected<'_, O> {
         *self.assigned = assignment.version;
         self.uplink.orders.send(Wanted::Assign(assignment.targets).into()).await.ok();
         let file = self.uplink.assignment_file.clone();
-        let saved = tokio::task::spawn_blocking(move || assignment::save(&file, &wire)).await;
+        let saved = tokio::task::spawn_blocking(move || assignment::save(&file, &bytes)).await;
         if let Ok(Err(error)) = saved {
             tracing::warn!(%error, "cannot keep the assignment; a restart will wait for the collector");
         }

@@ -1,12 +1,14 @@
 //! The uplink against collectors that lose, repeat, refuse, drain, and such that are none.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parallax_model::{Batch, Body, Gap, GapReason, Span};
 use parallax_proto::{FromAgent, FromCollector, encode_batch};
 use tokio::task::JoinHandle;
 use tonic::Status;
+
+use prost::Message as _;
 
 use super::stub::{self, Stub};
 use super::*;
@@ -62,7 +64,7 @@ impl World {
             spool: standing_in,
             keeper: asks,
             orders: orders_out,
-            missed: Arc::default(),
+            condition: watch::channel(Condition::default()).1,
         };
         let uplink = tokio::spawn(uplink.run(finish.clone()));
         Self { spool, live, standing, orders, finish, uplink, folder, _spool_folder: None }
@@ -297,7 +299,7 @@ fn a_damaged_assignment_is_not_taken() {
     let file = folder.path().join("assignment");
     assert!(assignment::load(&file).is_none());
     let wire = parallax_proto::pb::Assignment { version: 9, targets: vec![] };
-    assignment::save(&file, &wire).unwrap();
+    assignment::save(&file, &wire.encode_to_vec()).unwrap();
     assert_eq!(assignment::load(&file).unwrap().version, 9);
     std::fs::write(&file, b"rubbish").unwrap();
     assert!(assignment::load(&file).is_none());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parallax_model::fault::Standing;
-use parallax_model::{ErrorKind, Timestamp};
+use parallax_model::{ErrorKind, Fitness, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::json::{CoverageJson, FaultJson};
@@ -201,6 +201,47 @@ pub struct AgentJson {
     pub spool: SpoolJson,
     /// Slots that passed without a look since it started.
     pub missed_slots: u64,
+    /// How fit it is to bear witness, as it told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fitness: Option<FitnessJson>,
+}
+
+/// How fit an agent is to bear witness, by its own measure; never evidence about a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FitnessJson {
+    /// Why it is unfit: `references`, `late`, `missed_slots`, `cpu`, `memory`, `files`, `clock` or
+    /// `other`; empty: it is fit.
+    pub unfit: Vec<String>,
+    /// How long looks that were due waited for the agent itself, over the last minute.
+    pub delay_median_us: u64,
+    /// The same, of the worst in a hundred.
+    pub delay_p99_us: u64,
+    /// Slots of the last minute that it came too late for.
+    pub late_slots: u32,
+    /// Slots of the last minute.
+    pub due_slots: u32,
+    /// References it looks at.
+    pub references: u32,
+    /// Those whose last look failed.
+    pub references_failing: u32,
+    /// Whether its kernel holds the wall clock for synchronised.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock_synchronised: Option<bool>,
+    /// How far off its wall clock is, by its kernel's estimate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock_error_us: Option<u64>,
+    /// Thousandths of the last minute in which something waited for a CPU.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_pressure_permille: Option<u32>,
+    /// Thousandths of the last minute in which everything waited for memory.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub memory_pressure_permille: Option<u32>,
+    /// Files that it has open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub files_open: Option<u32>,
+    /// Files that it may have open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub files_max: Option<u32>,
 }
 
 /// An agent's outbox.
@@ -365,6 +406,28 @@ impl From<&AgentRow> for AgentJson {
                 degraded: now.spool_degraded,
             },
             missed_slots: now.missed_slots.unwrap_or(0),
+            fitness: now.fitness.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl From<&Fitness> for FitnessJson {
+    fn from(f: &Fitness) -> Self {
+        let us = |d: Duration| d.as_micros() as u64;
+        Self {
+            unfit: f.unfit.iter().map(|u| u.as_str().to_owned()).collect(),
+            delay_median_us: us(f.delay_median),
+            delay_p99_us: us(f.delay_p99),
+            late_slots: f.late_slots,
+            due_slots: f.due_slots,
+            references: f.references,
+            references_failing: f.references_failing,
+            clock_synchronised: f.clock_synchronised,
+            clock_error_us: f.clock_error.map(us),
+            cpu_pressure_permille: f.cpu_pressure_permille,
+            memory_pressure_permille: f.memory_pressure_permille,
+            files_open: f.files_open,
+            files_max: f.files_max,
         }
     }
 }

@@ -24,9 +24,35 @@ fn table(agents: &[AgentJson]) -> String {
     if agents.is_empty() {
         return "no agent is configured".to_owned();
     }
-    let header =
-        ["agent", "region", "provider", "stream", "last heard", "spool", "missed", "lost", "build"];
+    let header = [
+        "agent",
+        "region",
+        "provider",
+        "stream",
+        "last heard",
+        "fit",
+        "delay p99",
+        "spool",
+        "missed",
+        "lost",
+        "build",
+    ];
     show::table(&header, agents.iter().map(row))
+}
+
+/// What keeps it from bearing witness, by its own word.
+fn fit(agent: &AgentJson) -> String {
+    match &agent.fitness {
+        None => "-".to_owned(),
+        Some(fitness) if fitness.unfit.is_empty() => "yes".to_owned(),
+        Some(fitness) => format!("no: {}", fitness.unfit.join(", ")),
+    }
+}
+
+/// How long its looks wait for the agent itself.
+fn delay(agent: &AgentJson) -> String {
+    let ms = |us: u64| format!("{:.1} ms", us as f64 / 1e3);
+    agent.fitness.as_ref().map_or_else(|| "-".to_owned(), |f| ms(f.delay_p99_us))
 }
 
 fn row(agent: &AgentJson) -> Vec<String> {
@@ -41,6 +67,8 @@ fn row(agent: &AgentJson) -> Vec<String> {
         dash(agent.provider.as_ref()),
         if agent.connected { "open" } else { "away" }.to_owned(),
         dash(agent.last_heard.as_ref()),
+        fit(agent),
+        delay(agent),
         spool,
         agent.missed_slots.to_string(),
         agent.spool.lost.to_string(),

@@ -3,9 +3,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use parallax_model::{
-    AgentSpec, Check, DnsCheck, DnsSeen, ErrorKind, GrpcCheck, GrpcSeen, IcmpCheck, IcmpSeen,
-    LlmApi, LlmCheck, LlmSeen, Outcome, ProbeResult, RecordType, Role, Seen, Serving, Stages,
-    TcpCheck,
+    AgentSpec, Check, DnsCheck, DnsSeen, ErrorKind, Fitness, GrpcCheck, GrpcSeen, IcmpCheck,
+    IcmpSeen, LlmApi, LlmCheck, LlmSeen, Outcome, ProbeResult, RecordType, Role, Seen, Serving,
+    Stages, TcpCheck, Unfit,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -205,6 +205,25 @@ async fn an_agent_that_told_nothing_yet_has_no_counters() {
     let labels = "{agent=\"eu-west-1\",region=\"eu-west\",provider=\"hetzner\"}";
     let missed = format!("parallax_agent_missed_slots_total{labels} 2");
     assert_eq!(series(&after, "parallax_agent_missed_slots_total"), [missed]);
+}
+
+#[tokio::test]
+async fn an_agent_says_how_fit_it_is() {
+    let edge = configured();
+    let with = |fitness| AgentNews { fitness, ..AgentNews::unheard(name("eu-west-1")) };
+    edge.view.take(News::Agent(with(None)));
+    let (_, before) = scrape(&edge, "/metrics/probes").await;
+    assert!(!before.contains("parallax_agent_fit") && !before.contains("parallax_agent_delay"));
+    let unfit = vec![Unfit::Late, Unfit::Cpu];
+    let late = Fitness { unfit, delay_p99: Duration::from_millis(250), ..Fitness::default() };
+    edge.view.take(News::Agent(with(Some(late))));
+    let (_, after) = scrape(&edge, "/metrics/probes").await;
+    let labels = "agent=\"eu-west-1\",region=\"eu-west\",provider=\"hetzner\"";
+    assert_eq!(series(&after, "parallax_agent_fit"), [format!("parallax_agent_fit{{{labels}}} 0")]);
+    let reason = |why| format!("parallax_agent_unfit{{{labels},reason=\"{why}\"}} 1");
+    assert_eq!(series(&after, "parallax_agent_unfit"), [reason("late"), reason("cpu")]);
+    let delay = format!("parallax_agent_delay_seconds{{{labels}}} 0.25");
+    assert_eq!(series(&after, "parallax_agent_delay_seconds"), [delay]);
 }
 
 #[tokio::test]

@@ -31,6 +31,17 @@ const MISSED: Metric = Metric {
     help: "Slots that passed without a look since the agent started.",
 };
 
+const FIT: Metric = gauge(
+    "parallax_agent_fit",
+    "1 while an agent holds itself for fit to bear witness. Absent until it has said so.",
+);
+const UNFIT: Metric =
+    gauge("parallax_agent_unfit", "1 for each reason for which an agent is unfit.");
+const DELAY: Metric = gauge(
+    "parallax_agent_delay_seconds",
+    "How long looks that are due wait for the agent itself, over its last minute: the 99th percentile.",
+);
+
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
     Metric { name, kind: "gauge", help }
 }
@@ -115,6 +126,18 @@ fn agents(out: &mut String, agents: &[AgentRow]) {
     // and what it tells next like as many slots missed at once
     family(SPOOL, |agent| agent.now.missed_slots.map(|_| agent.now.spool_records));
     family(MISSED, |agent| agent.now.missed_slots);
+    family(FIT, |agent| agent.now.fitness.as_ref().map(|f| u64::from(f.is_fit())));
+    let fit = named.iter().filter_map(|(labels, a)| Some((labels, a.now.fitness.as_ref()?)));
+    let mut unfit = Lines::new(UNFIT, false, out);
+    for (labels, fitness) in fit.clone() {
+        for reason in &fitness.unfit {
+            unfit.put_with(labels, ("reason", reason.as_str()), 1);
+        }
+    }
+    let mut delay = Lines::new(DELAY, false, out);
+    for (labels, fitness) in fit {
+        delay.put(labels, fitness.delay_p99.as_secs_f64());
+    }
 }
 
 fn agent_labels(row: &AgentRow) -> Labels {

@@ -3,7 +3,7 @@
 use askama::Template;
 use parallax_model::fault::TargetState;
 use parallax_model::{
-    ErrorKind, Fault, FaultState, Locus, Reason, Role, Stage, Timestamp, Witness,
+    ErrorKind, Fault, FaultState, Fitness, Locus, Reason, Role, Stage, Timestamp, Witness,
 };
 
 use crate::view::words::{self, Story};
@@ -122,6 +122,10 @@ pub(super) struct Agent {
     degraded: bool,
     lost: u64,
     missed: u64,
+    /// What keeps it from bearing witness, by its own word.
+    unfit: String,
+    /// It has told how fit it is.
+    told: bool,
     build: String,
 }
 
@@ -341,6 +345,11 @@ impl Shown {
     }
 }
 
+/// Why an agent is unfit, by its own word; nothing if it is fit.
+fn unfit(fitness: &Fitness) -> String {
+    fitness.unfit.iter().map(|u| u.says()).collect::<Vec<_>>().join(", ")
+}
+
 /// `23 ms`, `1.24 s`; tenths below ten.
 fn latency(took: std::time::Duration) -> String {
     let ms = took.as_secs_f64() * 1e3;
@@ -391,6 +400,8 @@ impl Agent {
             degraded: fares.spool_degraded,
             lost: fares.lost,
             missed: fares.missed_slots.unwrap_or(0),
+            told: fares.fitness.is_some(),
+            unfit: fares.fitness.as_ref().map(unfit).unwrap_or_default(),
             build: text(fares.build.clone()),
         }
     }

@@ -177,7 +177,10 @@ impl Live {
     }
 
     pub(super) fn tell(&self, fault: &Arc<Fault>) -> Told {
-        Told { fault: Arc::clone(fault), story: words::story(fault, &self.fleet) }
+        let fitness = |agent: &AgentName| self.agents.get(agent)?.fitness.as_ref();
+        let story = words::story(fault, &self.fleet);
+        let story = Story { doubtful: words::doubtful(fault, fitness), ..story };
+        Told { fault: Arc::clone(fault), story }
     }
 
     pub(super) fn agents(&self) -> Vec<AgentRow> {

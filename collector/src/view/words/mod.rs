@@ -11,7 +11,9 @@ mod say;
 #[cfg(test)]
 mod tests;
 
-use parallax_model::{Fault, FaultState, Reason};
+use std::collections::BTreeSet;
+
+use parallax_model::{AgentName, Fault, FaultState, Fitness, Reason, Unfit};
 
 use super::Fleet;
 
@@ -19,6 +21,9 @@ pub(super) use headline::rank;
 pub use headline::{Headline, Tone, headline};
 pub use place::place;
 pub use say::{duration, instant, kind_in_words, percent, rfc3339};
+
+/// Unfit witnesses that are named.
+const DOUBTFUL_MAX: usize = 3;
 
 /// A fault told to a person.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +34,8 @@ pub struct Story {
     pub aside: &'static str,
     /// Who fails, how, and how far they got.
     pub fails: Option<String>,
+    /// Who of those holds itself for unfit now, and why.
+    pub doubtful: Option<String>,
     /// Who is fine, so that it is not there.
     pub fine: Option<String>,
     /// What else suffers.
@@ -45,7 +52,7 @@ impl Story {
     /// Everything after the title, one sentence or a few each, in reading order.
     pub fn sentences(&self) -> Vec<String> {
         let confidence = Some(&self.confidence);
-        [&self.fails, &self.fine, &self.affected]
+        [&self.fails, &self.doubtful, &self.fine, &self.affected]
             .into_iter()
             .map(Option::as_ref)
             .chain([confidence, self.alternative.as_ref(), self.without.as_ref()])
@@ -55,6 +62,25 @@ impl Story {
     }
 }
 
+/// Names those of the failing witnesses that hold themselves for unfit while the fault is open. That
+/// their references fail, too, the evidence says itself.
+pub(super) fn doubtful<'a>(
+    fault: &Fault,
+    fitness: impl Fn(&AgentName) -> Option<&'a Fitness>,
+) -> Option<String> {
+    let witnesses = &fault.evidence.witnesses_for;
+    let agents: BTreeSet<&AgentName> = witnesses.iter().map(|w| &w.agent).collect();
+    let why = |agent| {
+        let unfit = fitness(agent).map_or(&[][..], |f| &f.unfit);
+        let own = unfit.iter().filter(|why| **why != Unfit::References);
+        let why: Vec<&str> = own.map(|why| why.says()).collect();
+        (!why.is_empty()).then(|| format!("{agent} {}", why.join(" and ")))
+    };
+    let doubtful: Vec<String> = agents.into_iter().filter_map(why).collect();
+    (!doubtful.is_empty() && fault.ended.is_none())
+        .then(|| format!("By its own word {}.", say::list(&doubtful, DOUBTFUL_MAX)))
+}
+
 /// Tells `fault` to a person.
 pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
     let witnesses = evidence::Witnesses::of(fault, fleet);
@@ -62,6 +88,7 @@ pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
         title: place::title(fault),
         aside: place::aside(fault),
         fails: fails(fault, &witnesses),
+        doubtful: None,
         fine: joined([witnesses.references(), witnesses.others()]),
         affected: affected(fault),
         confidence: confidence(fault),

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use parallax_model::{
     AgentSpec, Alternative, Check, Confidence, Coverage, ErrorKind, Evidence, Fault, FaultId,
-    FaultState, HttpCheck, Locus, Reason, Role, Selector, StatusSet, Target, TargetName, Timestamp,
-    Without, Witness,
+    FaultState, Fitness, HttpCheck, Locus, Reason, Role, Selector, StatusSet, Target, TargetName,
+    Timestamp, Unfit, Without, Witness,
 };
 
 use std::sync::Arc;
@@ -303,4 +303,21 @@ fn small_words() {
     {
         assert_eq!(duration(Duration::from_secs(s)), words);
     }
+}
+
+#[test]
+fn a_witness_that_holds_itself_for_unfit_is_named() {
+    let failing = witnesses(&["eu-west"], &["shop"], Some(ErrorKind::Timeout));
+    let mut fault = fault(Locus::Service { target: shop() }, evidence(failing, vec![]));
+    let unfit = |unfit: &[Unfit]| Fitness { unfit: unfit.to_vec(), ..Fitness::default() };
+    let says = |fault: &Fault, fitness: &Fitness| doubtful(fault, |_| Some(fitness));
+    let late = unfit(&[Unfit::References, Unfit::Late, Unfit::Cpu]);
+    let words = "By its own word eu-west-1 starts its looks late and is short of CPU.";
+    assert_eq!(says(&fault, &late).as_deref(), Some(words));
+    // its references are evidence already, and a fit one is not doubted
+    assert_eq!(says(&fault, &unfit(&[Unfit::References])), None);
+    assert_eq!(doubtful(&fault, |_| None), None);
+    // what it says now is not of a fault that is over
+    fault.ended = Some(fault.onset);
+    assert_eq!(says(&fault, &late), None);
 }
