@@ -7,6 +7,7 @@
 )]
 #![expect(clippy::print_stderr, reason = "figures of a run belong beside its result")]
 
+mod assistant;
 mod chaos;
 mod deploy;
 mod grafana;

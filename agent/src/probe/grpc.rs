@@ -2,10 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use http::{Request, Response, Uri};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parallax_model::{ErrorKind, GrpcCheck, GrpcSeen, Seen, Serving, Stage};
@@ -63,7 +67,9 @@ async fn ask<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     // ends with the look
     let mut driver = JoinSet::new();
     driver.spawn(connection);
-    let mut client = health::health_client::HealthClient::with_origin(Call(sender), origin)
+    let heard = Arc::new(Heard::default());
+    let call = Call { sender, heard: Arc::clone(&heard) };
+    let mut client = health::health_client::HealthClient::with_origin(call, origin)
         .max_decoding_message_size(ANSWER_BYTES_MAX);
     let question = health::HealthCheckRequest { service: check.service.clone() };
     let answer = timeout_at(course.last_word(), client.check(question)).await;
@@ -76,24 +82,66 @@ async fn ask<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             course.status = Some(Code::Ok as u16);
             judge(check, answer.into_inner().status, course)
         }
+        Err(status) if heard.is_other_than_grpc() && transport(&status).is_none() => {
+            let why = format!("the answer is not gRPC: {}", status.message());
+            Err(Failure::new(ErrorKind::Protocol, why))
+        }
         Err(status) => Err(refusal(check, &status, course)),
     }
 }
 
 /// One HTTP/2 connection, as tonic wants to call it.
-struct Call(SendRequest<Body>);
+struct Call {
+    sender: SendRequest<Body>,
+    heard: Arc<Heard>,
+}
+
+/// What of the answer was the server's own word. tonic makes up a status for what is no gRPC at all, and
+/// such a status would otherwise be held to be the server's.
+#[derive(Default)]
+struct Heard {
+    http_ok: AtomicBool,
+    status: AtomicBool,
+}
+
+impl Heard {
+    fn is_other_than_grpc(&self) -> bool {
+        self.http_ok.load(Ordering::Relaxed) && !self.status.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, headers: &HeaderMap) {
+        if headers.contains_key("grpc-status") {
+            self.status.store(true, Ordering::Relaxed);
+        }
+    }
+}
 
 impl tower_service::Service<Request<Body>> for Call {
-    type Response = Response<Incoming>;
+    type Response = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
     type Error = hyper::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(cx)
+        self.sender.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.0.send_request(request))
+        let heard = Arc::clone(&self.heard);
+        let answer = self.sender.send_request(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            heard.http_ok.store(answer.status() == StatusCode::OK, Ordering::Relaxed);
+            heard.note(answer.headers());
+            Ok(answer.map(|body| {
+                let listened = body.map_frame(move |frame| {
+                    if let Some(trailers) = frame.trailers_ref() {
+                        heard.note(trailers);
+                    }
+                    frame
+                });
+                listened.boxed_unsync()
+            }))
+        })
     }
 }
 

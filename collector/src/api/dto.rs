@@ -10,7 +10,7 @@ use parallax_model::fault::Standing;
 use parallax_model::{ErrorKind, Fitness, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::json::{CoverageJson, FaultJson};
+use crate::json::{CoverageJson, FaultJson, SeenJson};
 use crate::view::{AgentRow, Cell, Look, Overview, Path, TargetRow, Told, WebhookNews, words};
 
 /// `GET /api/v1/overview`
@@ -163,6 +163,9 @@ pub struct CellJson {
     /// What the look said of its failure.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+    /// What the look measured beside its stages, where its kind has something to tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seen: Option<SeenJson>,
     /// Its last looks, oldest first: milliseconds, or null for a failed one.
     pub looks_ms: Vec<Option<f64>>,
 }
@@ -375,6 +378,7 @@ impl From<&Cell> for CellJson {
             error: cell.error().map(ErrorKind::as_str).map(str::to_owned),
             status: path.and_then(Path::status),
             detail: path.and_then(Path::detail).map(str::to_owned),
+            seen: path.and_then(Path::seen).map(Into::into),
             looks_ms: cell.looks().into_iter().map(look).collect(),
         }
     }

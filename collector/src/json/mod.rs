@@ -6,11 +6,13 @@
 //! Never: a decision, I/O; serde stays out of the model.
 
 mod evidence;
+mod seen;
 
 use parallax_model::{Confidence, Coverage, Fault, FaultId, FaultState, Locus, Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use evidence::EvidenceJson;
+pub use seen::SeenJson;
 
 /// A fault as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -201,6 +201,22 @@ mod tests {
     }
 
     #[test]
+    fn a_question_is_bounded_in_the_word_that_its_service_knows() {
+        let ask = |api, host| {
+            let check = LlmCheck::new(api, format!("https://{host}/"), "m");
+            question(&check, host)
+        };
+        let openai = ask(LlmApi::OpenAi, "api.openai.com");
+        assert_eq!(
+            (&openai["max_completion_tokens"], &openai["stream"]),
+            (&json!(16), &json!(true))
+        );
+        assert_eq!(openai["max_tokens"], Value::Null);
+        assert_eq!(ask(LlmApi::OpenAi, "llm.test")["max_tokens"], 16);
+        assert_eq!(ask(LlmApi::Anthropic, "api.anthropic.com")["max_tokens"], 16);
+    }
+
+    #[test]
     fn a_key_is_a_header_that_is_not_shown() {
         let headers = headers(LlmApi::OpenAi, Some("sk-1")).unwrap();
         assert_eq!(headers[AUTHORIZATION], "Bearer sk-1");

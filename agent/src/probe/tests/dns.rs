@@ -284,3 +284,22 @@ async fn garbage_is_a_broken_protocol_and_a_trickle_a_timeout() {
         assert_eq!(kind(&result), Some(expected), "{}", detail(&result));
     }
 }
+
+#[tokio::test]
+async fn the_largest_answer_there_can_be_is_read_and_counted() {
+    let server = server(|question| {
+        let mut answer = answer(question);
+        let owner = answer.queries[0].name.clone();
+        for n in 0..2000 {
+            let data = RData::A(A(Ipv4Addr::from(0xc000_0200 + n)));
+            answer.add_answer(Record::from_rdata(owner.clone(), 60, data));
+        }
+        vec![answer]
+    })
+    .await;
+    let check = DnsCheck { transport: DnsTransport::Tcp, ..check(server) };
+    let result = dns_look(check, PATIENCE).await;
+    assert_eq!(result.outcome, Outcome::Ok, "{}", detail(&result));
+    let Some(Seen::Dns(seen)) = result.seen.as_deref() else { panic!("{result:?}") };
+    assert_eq!(seen.answers, 2001);
+}

@@ -85,6 +85,37 @@ async fn a_refused_call_has_the_kind_of_its_status() {
     }
 }
 
+/// A server that speaks HTTP/2 and answers every call with these bytes, as if they were gRPC.
+async fn answering_bytes(bytes: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = move |_| async move {
+        let answer = ::http::Response::builder().header("content-type", "application/grpc");
+        Ok::<_, Infallible>(answer.body(Full::new(Bytes::from_static(bytes))).unwrap())
+    };
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(server.serve_connection(TokioIo::new(stream), service_fn(answer)));
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn garbage_in_frames_is_no_word_of_the_server() {
+    for bytes in [
+        // not protobuf; longer than any answer; no frame; a health status from the future
+        &[0, 0, 0, 0, 2, 0xff, 0xff][..],
+        &[0, 0xff, 0xff, 0xff, 0xff, 1],
+        b"<html>",
+        &[0, 0, 0, 0, 2, 8, 99],
+    ] {
+        let result = call(answering_bytes(bytes).await, "", PATIENCE).await;
+        assert_eq!(kind(&result), Some(ErrorKind::Protocol), "{bytes:?}: {}", detail(&result));
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_grpc_is_told_apart() {
     let http1 = stalling(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;

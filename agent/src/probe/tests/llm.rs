@@ -185,3 +185,19 @@ async fn a_key_is_sent_as_its_owner_allows_and_its_budget_is_asked_first() {
     assert_eq!(kind(&result), Some(ErrorKind::PolicyDenied));
     assert!(detail(&result).contains("is not for localhost"), "{}", detail(&result));
 }
+
+#[tokio::test]
+async fn a_trickle_of_bytes_ends_with_the_look() {
+    let address = serve(|mut stream, _| async move {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // as slow as it gets without being silent, until the client has gone
+        while stream.write_all(b":").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let result = ask(address, BRIEF).await;
+    assert_eq!(kind(&result), Some(ErrorKind::Timeout), "{}", detail(&result));
+    assert!(detail(&result).starts_with("no token within"), "{}", detail(&result));
+}
