@@ -10,6 +10,7 @@
 mod assistant;
 mod chaos;
 mod deploy;
+mod fit;
 mod grafana;
 mod mistakes;
 mod page;
