@@ -9,7 +9,7 @@ use url::Url;
 use super::contains;
 use crate::config::section::Field;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "name",
     "record",
     "server",

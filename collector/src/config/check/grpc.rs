@@ -6,7 +6,7 @@ use parallax_model::target::grpc::SERVICE_BYTES_MAX;
 use super::tcp::host_and_port;
 use crate::config::section::Field;
 
-const KEYS: &[&str] = &["address", "tls", "service"];
+pub(super) const KEYS: &[&str] = &["address", "tls", "service"];
 
 /// A gRPC check. TLS is usual: an agent is seldom on the service's own network.
 pub(super) fn read(field: Field<'_>) -> Option<GrpcCheck> {

@@ -7,7 +7,8 @@ use parallax_model::{Family, IcmpCheck};
 
 use crate::config::section::Field;
 
-const KEYS: &[&str] = &["host", "count", "spacing", "payload", "loss_max", "rtt_max", "family"];
+pub(super) const KEYS: &[&str] =
+    &["host", "count", "spacing", "payload", "loss_max", "rtt_max", "family"];
 
 /// Shortest time between two echoes: what `ping` grants others than root.
 const SPACING_MIN: Duration = Duration::from_millis(2);

@@ -8,7 +8,7 @@ use parallax_model::{LlmApi, LlmCheck};
 use super::{contains, http_url};
 use crate::config::section::Field;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "url",
     "api",
     "model",

@@ -69,3 +69,27 @@ fn contains(field: Field<'_>) -> Option<String> {
     }
     Some(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_of_targets_has_the_keys_of_each_kind() {
+        let reference = include_str!("../../../../deploy/config/targets.md");
+        let keys = [
+            ("tcp", tcp::KEYS),
+            ("dns", dns::KEYS),
+            ("icmp", icmp::KEYS),
+            ("grpc", grpc::KEYS),
+            ("llm", llm::KEYS),
+        ];
+        for (kind, keys) in keys {
+            let section = reference.split(&format!("\n## {kind}\n")).nth(1).unwrap_or_default();
+            let section = section.split("\n## ").next().unwrap_or_default();
+            for key in keys {
+                assert!(section.contains(&format!("`{key}`")), "{kind} says nothing of {key}");
+            }
+        }
+    }
+}

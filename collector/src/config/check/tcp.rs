@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::config::section::{Field, Section};
 
-const KEYS: &[&str] = &["address", "send", "expect", "talk"];
+pub(super) const KEYS: &[&str] = &["address", "send", "expect", "talk"];
 
 const STEP_KEYS: &[&str] = &["send", "expect"];
 
