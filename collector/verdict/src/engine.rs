@@ -273,7 +273,7 @@ impl Engine {
                 self.next_sitting = self.now + SITTING_MS;
                 out.push(ended(fault, self.now, self.now));
             }
-            (None, None) => self.mind_agents(&silence.silent, out),
+            (None, None) => self.mind_agents(&silence, out),
         }
     }
 
@@ -284,7 +284,8 @@ impl Engine {
         self.isolated = Some(fault);
     }
 
-    fn mind_agents(&mut self, silent: &BTreeMap<u32, i64>, out: &mut Vec<Change>) {
+    fn mind_agents(&mut self, silence: &Silence, out: &mut Vec<Change>) {
+        let silent = &silence.silent;
         let back: Vec<u32> =
             self.silent.keys().copied().filter(|a| !silent.contains_key(a)).collect();
         for agent in back {
@@ -293,7 +294,7 @@ impl Engine {
                 out.push(ended(fault, heard, self.now));
             }
         }
-        if self.now < self.grace_until {
+        if self.now < self.grace_until || silence.is_spreading {
             return;
         }
         for (&agent, &since) in silent {

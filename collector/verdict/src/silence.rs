@@ -10,6 +10,9 @@ use crate::world::{Agent, World};
 const QUIET_GAPS: f64 = 3.0;
 /// … this long, and at most as long as it takes to be called silent.
 const QUIET_MIN_MS: i64 = 4_000;
+/// While most domains are silent for this share of what it takes, one that is all the way there waits:
+/// they may be silent together, and differ by when each spoke last.
+const HUSHED_SHARE: f64 = 0.5;
 /// Agents never heard get this long from the start, at the longest interval of the fleet.
 const GRACE_INTERVALS: i64 = 6;
 
@@ -20,12 +23,21 @@ pub(crate) struct Silence {
     pub(crate) isolated_since: Option<i64>,
     /// Agents silent for long, and since when.
     pub(crate) silent: BTreeMap<u32, i64>,
+    /// True if it may turn out in a moment that most domains are.
+    pub(crate) is_spreading: bool,
+}
+
+/// One failure domain: all of its agents.
+struct Domain {
+    quiet: bool,
+    hushed: bool,
+    heard: i64,
 }
 
 impl Silence {
     /// `start` is when the engine began to listen, `quiet_until` when the grace after an isolation ends.
     pub(crate) fn find(world: &World, now: i64, start: i64, known: &BTreeSet<u32>) -> Self {
-        let mut domains: BTreeMap<u32, (bool, i64)> = BTreeMap::new();
+        let mut domains: BTreeMap<u32, Domain> = BTreeMap::new();
         let mut silent = BTreeMap::new();
         let anybody = world.agents.iter().any(|a| a.heard.is_some());
         let grace = GRACE_INTERVALS * longest_interval(world);
@@ -39,9 +51,12 @@ impl Silence {
                         silent.insert(id, heard);
                     }
                     if !known.contains(&id) {
-                        let quiet = now - heard > quiet_ms(agent);
-                        let domain = domains.entry(agent.domain).or_insert((true, i64::MIN));
-                        *domain = (domain.0 && quiet, domain.1.max(heard));
+                        let all = Domain { quiet: true, hushed: true, heard: i64::MIN };
+                        let domain = domains.entry(agent.domain).or_insert(all);
+                        let hushed_ms = (silent_ms(agent) as f64 * HUSHED_SHARE) as i64;
+                        domain.quiet &= now - heard > quiet_ms(agent);
+                        domain.hushed &= now - heard > hushed_ms;
+                        domain.heard = domain.heard.max(heard);
                     }
                 }
                 None if agent.declared && anybody && now - start > grace => {
@@ -50,10 +65,14 @@ impl Silence {
                 None => {}
             }
         }
-        let quiet: Vec<i64> =
-            domains.values().filter(|(q, _)| *q).map(|(_, heard)| *heard).collect();
-        let isolated = quiet.len() >= 2 && quiet.len() * 2 > domains.len();
-        Self { isolated_since: quiet.into_iter().max().filter(|_| isolated), silent }
+        let most = |count: usize| count >= 2 && count * 2 > domains.len();
+        let quiet: Vec<i64> = domains.values().filter(|d| d.quiet).map(|d| d.heard).collect();
+        let isolated = most(quiet.len());
+        Self {
+            isolated_since: quiet.into_iter().max().filter(|_| isolated),
+            silent,
+            is_spreading: most(domains.values().filter(|d| d.hushed).count()),
+        }
     }
 }
 
