@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use parallax_model::{Body, IntervalSet};
+use parallax_model::{Batch, Body, IntervalSet, ProbeResult};
 use parallax_proto::decode_batch;
 use rusqlite::{Connection, OpenFlags};
 
@@ -22,19 +22,41 @@ pub struct Stored {
     pub same_look: u64,
 }
 
-/// Reads everything: per agent and epoch.
-pub fn read(data: &Path) -> Result<BTreeMap<(String, u64), Stored>, String> {
-    let file = data.join("parallax.db");
-    let open = || -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
-        let db = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let mut rows = db.prepare("SELECT agent, payload FROM batch ORDER BY rowid")?;
-        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-    };
-    let rows = open().map_err(|e| format!("{}: {e}", file.display()))?;
-    let mut all: BTreeMap<(String, u64), Stored> = BTreeMap::new();
+/// What is stored, per agent and epoch.
+pub type All = BTreeMap<(String, u64), Stored>;
+
+/// Every epoch's numbers are one run from 1: an acked result that the collector lost would be a hole,
+/// since its agent has forgotten it; one that still lies in a spool is a hole for a while.
+pub fn has_no_holes(stored: &All) -> Result<(), String> {
+    for (key, s) in stored {
+        let [run] = s.numbers.spans() else {
+            return Err(format!("{key:?} has holes: {:?}", s.numbers));
+        };
+        if run.first() != 1 {
+            return Err(format!("{key:?} begins at {run:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// When the first look that failed was over, of those that began after some moment; both in ms since
+/// the Unix epoch.
+pub fn first_failure(data: &Path, after_ms: i64) -> Result<Option<i64>, String> {
+    let mut first: Option<i64> = None;
+    for (_, batch) in batches(data)? {
+        let Body::Results(results) = &batch.body else { continue };
+        let failed = |r: &&ProbeResult| !r.outcome.is_ok() && r.started.millis() >= after_ms;
+        let over = |r: &ProbeResult| r.started.millis() + r.latency.as_millis() as i64;
+        first = first.into_iter().chain(results.iter().filter(failed).map(over)).min();
+    }
+    Ok(first)
+}
+
+/// Reads everything.
+pub fn read(data: &Path) -> Result<All, String> {
+    let mut all = All::new();
     let mut looks = HashSet::new();
-    for (agent, payload) in rows {
-        let batch = decode_batch(&payload).map_err(|e| e.to_string())?;
+    for (agent, batch) in batches(data)? {
         let stored = all.entry((agent.clone(), batch.epoch.0)).or_default();
         let fresh: u64 = stored.numbers.insert(batch.span).iter().map(|s| s.count()).sum();
         stored.twice += batch.span.count() - fresh;
@@ -50,4 +72,18 @@ pub fn read(data: &Path) -> Result<BTreeMap<(String, u64), Stored>, String> {
         }
     }
     Ok(all)
+}
+
+fn batches(data: &Path) -> Result<Vec<(String, Batch)>, String> {
+    let file = data.join("parallax.db");
+    let open = || -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+        let db = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut rows = db.prepare("SELECT agent, payload FROM batch ORDER BY rowid")?;
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    let rows = open().map_err(|e| format!("{}: {e}", file.display()))?;
+    let decode = |(agent, payload): (String, Vec<u8>)| {
+        Ok((agent, decode_batch(&payload).map_err(|e| e.to_string())?))
+    };
+    rows.into_iter().map(decode).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Contract: what a test starts, it ends, by pid, also when it panics. Nothing here sleeps for a
 //! fixed time: [`until`] polls with a deadline. Randomness comes from a seed that is printed.
-//! Never: traffic that leaves loopback.
+//! Never: traffic that leaves loopback, or the network namespaces of [`lab`].
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@
 pub mod browser;
 pub mod http;
 pub mod journal;
+pub mod lab;
 pub mod process;
 pub mod prometheus;
 pub mod receiver;

@@ -19,19 +19,9 @@ fn kills() -> u32 {
 }
 
 /// Every epoch's numbers are one run from 1, and every agent's newest are beyond `least`.
-fn drained(
-    world: &World,
-    least: &BTreeMap<(String, u64), u64>,
-) -> Result<BTreeMap<(String, u64), Stored>, String> {
+fn drained(world: &World, least: &BTreeMap<(String, u64), u64>) -> Result<journal::All, String> {
     let stored = journal::read(&world.data())?;
-    for (key, s) in &stored {
-        let [run] = s.numbers.spans() else {
-            return Err(format!("{key:?} has holes: {:?}", s.numbers));
-        };
-        if run.first() != 1 {
-            return Err(format!("{key:?} begins at {run:?}"));
-        }
-    }
+    journal::has_no_holes(&stored)?;
     for agent in &world.agents {
         let latest = newest(&stored).into_iter().rfind(|((name, _), _)| name == agent);
         let Some((key, last)) = latest else { return Err(format!("nothing of {agent}")) };
@@ -43,7 +33,7 @@ fn drained(
     Ok(stored)
 }
 
-fn newest(stored: &BTreeMap<(String, u64), Stored>) -> BTreeMap<(String, u64), u64> {
+fn newest(stored: &journal::All) -> BTreeMap<(String, u64), u64> {
     let last = |s: &Stored| s.numbers.spans().last().map_or(0, |span| span.last());
     stored.iter().map(|(key, s)| (key.clone(), last(s))).collect()
 }

@@ -12,6 +12,7 @@ mod chaos;
 mod deploy;
 mod fit;
 mod grafana;
+mod lab;
 mod mistakes;
 mod page;
 mod reload;
