@@ -2,15 +2,14 @@
 //! and for each fault of it by how much the world is worse explained without it.
 
 use crate::case::Case;
-use crate::gain::{Stretch, stretches};
+use crate::gain::{NET_MIN, Sheet, Stretch};
+use crate::ledger::Ledger;
 use crate::suspect::What;
 
 /// Most faults in one explanation. Thirty things at once are one that we have no word for.
 const PICKS_MAX: usize = 32;
 /// Most faults whose rivals are weighed at one sitting; the strongest come first.
 const RIVALS_MAX: usize = 12;
-/// What a fault must gain beyond its cost to be part of an explanation.
-const NET_MIN: f64 = 0.5;
 /// Most stretches of one set: it comes and goes.
 const OWN_MAX: usize = 4;
 /// Most parts of a rival explanation.
@@ -41,33 +40,43 @@ struct Pick {
 
 /// The faults that best explain the case, strongest first.
 pub(crate) fn explain(case: &Case) -> Vec<Finding> {
-    let all = vec![true; case.suspects.len()];
-    let mut picks = greedy(case, &usual(case), all, PICKS_MAX);
+    let ledger = Ledger::new(case);
+    let mut blank = Sheet::new(case, &ledger);
+    let all: Vec<u32> = (0..case.suspects.len() as u32).collect();
+    // every stretch is found once here; the copies made from now on know it
+    for &set in &all {
+        blank.stretch(set as usize);
+    }
+    let mut picks = greedy(case, blank.clone(), all, PICKS_MAX);
     for _ in 0..SWAPS_MAX {
-        let (findings, swap) = weigh(case, &picks);
+        let (findings, swap) = weigh(case, &ledger, &blank, &picks);
         match swap {
             Some(instead) => picks = instead,
             None => return findings,
         }
     }
-    weigh(case, &picks).0
+    weigh(case, &ledger, &blank, &picks).0
 }
 
 /// Weighs every picked set against its rivals; if one loses, the picks that should stand instead.
-fn weigh(case: &Case, picks: &[Pick]) -> (Vec<Finding>, Option<Vec<Pick>>) {
+fn weigh(
+    case: &Case,
+    ledger: &Ledger,
+    blank: &Sheet<'_>,
+    picks: &[Pick],
+) -> (Vec<Finding>, Option<Vec<Pick>>) {
     let mut findings = Vec::new();
     for (at, pick) in picks.iter().enumerate().take(RIVALS_MAX) {
-        let mut known = usual(case);
+        let mut known = blank.clone();
         if picks[..at].iter().any(|p| p.set == pick.set) {
             continue;
         }
         for other in picks.iter().filter(|p| p.set != pick.set) {
-            apply(case, other, &mut known);
+            known.apply(other.set as usize, &other.stretch);
         }
-        let only: Vec<bool> = (0..case.suspects.len()).map(|s| s == pick.set as usize).collect();
-        let own = greedy(case, &known, only, OWN_MAX);
+        let own = greedy(case, known.clone(), vec![pick.set], OWN_MAX);
         let net: f64 = own.iter().map(|p| p.net).sum();
-        let rivals = greedy(case, &known, touching(case, pick.set), RIVAL_PARTS_MAX);
+        let rivals = greedy(case, known, touching(case, ledger, pick.set), RIVAL_PARTS_MAX);
         let sum: f64 = rivals.iter().map(|p| p.net).sum();
         let against = sum - COINCIDENCE_NATS * coincidences(case, pick, &rivals);
         if net < against || net < 0.0 {
@@ -94,43 +103,35 @@ fn coincidences(case: &Case, pick: &Pick, rivals: &[Pick]) -> f64 {
     rivals.iter().filter(together).count().saturating_sub(1) as f64
 }
 
-/// The suspects that share a bad look with `set`, but itself.
-fn touching(case: &Case, set: u32) -> Vec<bool> {
+/// The suspects that share a bad look with `set`, but itself, ascending.
+fn touching(case: &Case, ledger: &Ledger, set: u32) -> Vec<u32> {
     let mut touching = vec![false; case.suspects.len()];
-    for look in case.looks.iter().filter(|l| l.mark.is_bad()) {
-        let sets = case.paths[look.path as usize].sets();
-        if sets.contains(&set) {
-            for &touched in sets {
-                touching[touched as usize] = true;
-            }
+    let bad = ledger.fails(set as usize).iter().chain(ledger.slows(set as usize));
+    for entry in bad {
+        let path = case.looks[ledger.looks[entry.bad as usize] as usize].path;
+        for &touched in case.paths[path as usize].sets() {
+            touching[touched as usize] = true;
         }
     }
     touching[set as usize] = false;
-    touching
+    (0..).zip(touching).filter(|(_, is)| *is).map(|(set, _)| set).collect()
 }
 
-fn usual(case: &Case) -> Vec<f32> {
-    case.looks.iter().map(|l| l.usual).collect()
-}
-
-fn greedy(case: &Case, usual: &[f32], mut wanted: Vec<bool>, most: usize) -> Vec<Pick> {
-    let mut usual = usual.to_vec();
+/// Takes the suspect of `wanted` that gains most, counts its looks as explained, and so on.
+fn greedy(case: &Case, mut sheet: Sheet<'_>, mut wanted: Vec<u32>, most: usize) -> Vec<Pick> {
     let mut picks = Vec::new();
     while picks.len() < most {
-        let found = stretches(case, &usual, &wanted);
         let mut best: Option<Pick> = None;
-        for (set, stretch) in found.into_iter().enumerate() {
-            let net = stretch.map_or(0.0, |s| s.gain - price(case, set, &s));
-            match stretch {
-                Some(stretch) if net > best.map_or(NET_MIN, |b| b.net) => {
-                    best = Some(Pick { set: set as u32, stretch, net });
-                }
-                _ if net <= NET_MIN => wanted[set] = false,
-                _ => {}
+        wanted.retain(|&set| {
+            let Some(stretch) = sheet.stretch(set as usize) else { return false };
+            let net = stretch.gain - price(case, set as usize, &stretch);
+            if net > best.map_or(NET_MIN, |b| b.net) {
+                best = Some(Pick { set, stretch, net });
             }
-        }
+            net > NET_MIN
+        });
         let Some(pick) = best else { break };
-        apply(case, &pick, &mut usual);
+        sheet.apply(pick.set as usize, &pick.stretch);
         picks.push(pick);
     }
     picks
@@ -142,16 +143,4 @@ fn price(case: &Case, set: usize, stretch: &Stretch) -> f64 {
     let at = |look: u32| case.looks[look as usize].at;
     let lasted_ms = at(stretch.last) - at(stretch.first);
     suspect.cost + if suspect.open { 0.0 } else { suspect.what.lasting_cost(lasted_ms) }
-}
-
-/// Counts the looks of a picked stretch as explained by it.
-fn apply(case: &Case, pick: &Pick, usual: &mut [f32]) {
-    let q = pick.stretch.rate as f32;
-    let span = pick.stretch.last as usize..=pick.stretch.first as usize;
-    for (look, usual) in case.looks[span.clone()].iter().zip(&mut usual[span]) {
-        let fits = if pick.stretch.slow { !look.mark.is_fail() } else { look.mark.is_fail() };
-        if look.mark.is_bad() && fits && case.paths[look.path as usize].sets().contains(&pick.set) {
-            *usual += (1.0 - *usual) * q;
-        }
-    }
 }

@@ -4,8 +4,12 @@
 //! `ln P(look | fault) − ln P(look | as known)`. A failure of a path that fails with chance `x` as
 //! known gains `ln((x + (1−x)q) / x)`, a success `ln(1−q)`. The best stretch falls out of one pass
 //! from the newest look to the oldest (Kadane's scan), so the change point is exact.
+//!
+//! A [`Sheet`] is that sum for every suspect of a case, as far as looks are explained already. Explaining
+//! a look changes only the suspects that share it; the others keep their stretch.
 
 use crate::case::Case;
+use crate::ledger::{Entry, Ledger};
 
 /// Failure rates that are tried. The last one finds a partial outage of one look in twelve.
 pub(crate) const FAIL_RATES: [f64; 6] = [0.97, 0.85, 0.6, 0.35, 0.18, 0.08];
@@ -15,6 +19,8 @@ pub(crate) const SLOW_RATES: [f64; 3] = [0.95, 0.7, 0.4];
 const KIND_LOOKS: f64 = 4.0;
 /// Slowness has more innocent reasons than failure.
 const SLOW_COST: f64 = 2.0;
+/// What a fault must gain beyond its cost to be part of an explanation.
+pub(crate) const NET_MIN: f64 = 0.5;
 
 /// The best stretch of one suspect.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,114 +39,153 @@ pub(crate) struct Stretch {
     pub(crate) bad: u32,
 }
 
-/// A bad look of a suspect: which, how many good ones lie between it and the next newer bad one,
-/// its chance as known, and what its kind says.
+/// Nats that a bad look is worth at each rate.
+type Nats = [f64; FAIL_RATES.len()];
+
+/// What every bad look of a case is worth, as explained so far, and the stretches that follow.
+#[derive(Debug, Clone)]
+pub(crate) struct Sheet<'a> {
+    case: &'a Case,
+    ledger: &'a Ledger,
+    /// Chance of each bad look to be as bad as it was, as explained so far.
+    usual: Vec<f32>,
+    nats: Vec<Nats>,
+    found: Vec<Found>,
+}
+
+/// What is known of a suspect's best stretch.
 #[derive(Debug, Clone, Copy)]
-struct Bad {
-    look: u32,
-    newer_ok: u32,
-    usual: f64,
-    kind: f64,
+enum Found {
+    /// It has to be looked for: looks of it were explained since.
+    Stale,
+    Known(Option<Stretch>),
 }
 
-/// The best stretch of every suspect in `wanted`, by their index; none where nothing is gained.
-/// `usual` is each look's chance to be as bad as it was, as explained so far.
-pub(crate) fn stretches(case: &Case, usual: &[f32], wanted: &[bool]) -> Vec<Option<Stretch>> {
-    let (fails, slows) = bad_looks(case, usual, wanted);
-    (0..case.suspects.len())
-        .map(|set| {
-            let by_fail = best_rate(&fails[set], &FAIL_RATES, false);
-            let by_slow = best_rate(&slows[set], &SLOW_RATES, true);
-            match (by_fail, by_slow) {
-                (Some(f), Some(s)) => Some(if s.gain > f.gain { s } else { f }),
-                (found, other) => found.or(other),
-            }
-        })
-        .collect()
-}
+impl<'a> Sheet<'a> {
+    /// Nothing is explained yet.
+    pub(crate) fn new(case: &'a Case, ledger: &'a Ledger) -> Self {
+        let usual: Vec<f32> = ledger.looks.iter().map(|&l| case.looks[l as usize].usual).collect();
+        let mut sheet = Self {
+            case,
+            ledger,
+            nats: vec![Nats::default(); usual.len()],
+            usual,
+            found: vec![Found::Stale; case.suspects.len()],
+        };
+        let mut same = None;
+        for bad in 0..sheet.usual.len() {
+            sheet.nats[bad] = sheet.worth(bad, &mut same);
+        }
+        sheet
+    }
 
-/// The failures and the slow looks of every suspect, newest first. A failure says nothing for or
-/// against slowness; a slow look did not fail.
-fn bad_looks(case: &Case, usual: &[f32], wanted: &[bool]) -> (Vec<Vec<Bad>>, Vec<Vec<Bad>>) {
-    let sets = case.suspects.len();
-    let (mut fails, mut slows) = (vec![Vec::new(); sets], vec![Vec::new(); sets]);
-    let mut ok = vec![(0_u32, 0_u32); sets];
-    for (at, look) in case.looks.iter().enumerate() {
-        for &set in case.paths[look.path as usize].sets() {
-            let set = set as usize;
-            if !wanted[set] {
-                continue;
-            }
-            let (since_fail, since_slow) = &mut ok[set];
-            let bad = |newer_ok: u32, kind: f64| Bad {
-                look: at as u32,
-                newer_ok,
-                usual: f64::from(usual[at]),
-                kind,
-            };
-            if look.mark.is_fail() {
-                let what = case.suspects[set].what;
-                let kind = look.mark.kind().map_or(0.0, |k| what.kind_nats(k));
-                fails[set].push(bad(std::mem::take(since_fail), kind));
-            } else {
-                *since_fail += 1;
-                if look.mark.is_slow() {
-                    slows[set].push(bad(std::mem::take(since_slow), 0.0));
-                } else {
-                    *since_slow += 1;
+    /// The best stretch of a suspect; none where its cost is out of reach.
+    pub(crate) fn stretch(&mut self, set: usize) -> Option<Stretch> {
+        if let Found::Known(found) = self.found[set] {
+            return found;
+        }
+        let by_fail = self.best_rate(set, self.ledger.fails(set), &FAIL_RATES, false);
+        let by_slow = self.best_rate(set, self.ledger.slows(set), &SLOW_RATES, true);
+        let found = match (by_fail, by_slow) {
+            (Some(f), Some(s)) => Some(if s.gain > f.gain { s } else { f }),
+            (found, other) => found.or(other),
+        };
+        self.found[set] = Found::Known(found);
+        found
+    }
+
+    /// Counts the looks of a stretch of that suspect as explained by it.
+    pub(crate) fn apply(&mut self, set: usize, stretch: &Stretch) {
+        let q = stretch.rate as f32;
+        let ledger = self.ledger;
+        let entries = if stretch.slow { ledger.slows(set) } else { ledger.fails(set) };
+        let mut same = None;
+        for entry in entries {
+            let bad = entry.bad as usize;
+            let look = ledger.looks[bad];
+            if (stretch.last..=stretch.first).contains(&look) {
+                self.usual[bad] += (1.0 - self.usual[bad]) * q;
+                self.nats[bad] = self.worth(bad, &mut same);
+                let path = self.case.looks[look as usize].path;
+                for &touched in self.case.paths[path as usize].sets() {
+                    self.found[touched as usize] = Found::Stale;
                 }
             }
         }
     }
-    (fails, slows)
-}
 
-fn best_rate(bad: &[Bad], rates: &[f64], slow: bool) -> Option<Stretch> {
-    let mut best: Option<Stretch> = None;
-    for &rate in rates {
-        let Some(mut found) = scan(bad, rate, slow) else { continue };
-        if slow {
-            found.gain -= SLOW_COST;
-        }
-        if best.is_none_or(|b| found.gain > b.gain) {
-            best = Some(found);
+    /// What a bad look is worth; `same` remembers the last answer, as most paths are alike.
+    fn worth(&self, bad: usize, same: &mut Option<(f32, bool, Nats)>) -> Nats {
+        let usual = self.usual[bad];
+        let slow = self.case.looks[self.ledger.looks[bad] as usize].mark.is_slow();
+        match *same {
+            Some((x, s, nats)) if x.to_bits() == usual.to_bits() && s == slow => nats,
+            _ => {
+                let x = f64::from(usual);
+                let rates: &[f64] = if slow { &SLOW_RATES } else { &FAIL_RATES };
+                let mut nats = Nats::default();
+                for (nats, rate) in nats.iter_mut().zip(rates) {
+                    *nats = ((x + (1.0 - x) * rate) / x).ln();
+                }
+                *same = Some((usual, slow, nats));
+                nats
+            }
         }
     }
-    best
-}
 
-/// Kadane's scan at one rate. Good looks only ever lose, so a stretch begins and ends with a bad
-/// one, and runs of good ones count at once.
-fn scan(bad: &[Bad], rate: f64, slow: bool) -> Option<Stretch> {
-    let ok = (1.0 - rate).ln();
-    let (mut sum, mut all, mut before, mut kinds) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
-    let (mut last, mut count) = (0, 0);
-    let (mut top, mut best) = (0.0, None);
-    for b in bad {
-        let between = f64::from(b.newer_ok) * ok;
-        all += between;
-        sum += between;
-        if sum <= 0.0 {
-            (sum, kinds, count, last, before) = (0.0, 0.0, 0, b.look, all);
+    fn best_rate(&self, set: usize, bad: &[Entry], rates: &[f64], slow: bool) -> Option<Stretch> {
+        // no rate gains more than the highest would if nothing worked
+        let most: f64 = bad.iter().map(|e| self.nats[e.bad as usize][0]).sum();
+        let kinds = bad.iter().map(|e| e.kind).fold(0.0, f64::max) * KIND_LOOKS;
+        if most + kinds <= self.case.suspects[set].cost + NET_MIN {
+            return None;
         }
-        let nats = ((b.usual + (1.0 - b.usual) * rate) / b.usual).ln();
-        all += nats;
-        sum += nats;
-        kinds += b.kind;
-        count += 1;
-        if sum > top {
-            top = sum;
-            let weight = (KIND_LOOKS / f64::from(count)).min(1.0);
-            best = Some(Stretch {
-                gain: sum + kinds * weight,
-                after: before.min(0.0),
-                rate,
-                slow,
-                first: b.look,
-                last,
-                bad: count,
-            });
+        let mut best: Option<Stretch> = None;
+        for (column, &rate) in rates.iter().enumerate() {
+            let Some(mut found) = self.scan(bad, column, rate, slow) else { continue };
+            if slow {
+                found.gain -= SLOW_COST;
+            }
+            if best.is_none_or(|b| found.gain > b.gain) {
+                best = Some(found);
+            }
         }
+        best
     }
-    best
+
+    /// Kadane's scan at one rate. Good looks only ever lose, so a stretch begins and ends with a bad
+    /// one, and runs of good ones count at once.
+    fn scan(&self, bad: &[Entry], column: usize, rate: f64, slow: bool) -> Option<Stretch> {
+        let ok = (1.0 - rate).ln();
+        let (mut sum, mut all, mut before, mut kinds) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
+        let (mut last, mut count) = (0, 0);
+        let (mut top, mut best) = (0.0, None);
+        for b in bad {
+            let between = f64::from(b.newer_ok) * ok;
+            all += between;
+            sum += between;
+            if sum <= 0.0 {
+                (sum, kinds, count, last, before) = (0.0, 0.0, 0, b.bad, all);
+            }
+            let nats = self.nats[b.bad as usize][column];
+            all += nats;
+            sum += nats;
+            kinds += b.kind;
+            count += 1;
+            if sum > top {
+                top = sum;
+                let weight = (KIND_LOOKS / f64::from(count)).min(1.0);
+                best = Some(Stretch {
+                    gain: sum + kinds * weight,
+                    after: before.min(0.0),
+                    rate,
+                    slow,
+                    first: self.ledger.looks[b.bad as usize],
+                    last: self.ledger.looks[last as usize],
+                    bad: count,
+                });
+            }
+        }
+        best
+    }
 }

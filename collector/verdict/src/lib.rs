@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`fleet`] (what goes in), [`engine`] (the door); then how a sitting goes:
 //! `path` with `noise`, `latency` and `clock` (what is remembered), `heat` (what deserves a look),
-//! `case` and `suspect` (everything suspicious, laid out), `gain` and `explain` (the weighing),
+//! `case`, `suspect` and `ledger` (everything suspicious, laid out), `gain` and `explain` (the weighing),
 //! `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
 //! `evidence`, `confidence`, `standing`, `silence`, `ask`.
 //!
@@ -22,6 +22,7 @@ pub mod fleet;
 mod gain;
 mod heat;
 mod latency;
+mod ledger;
 mod names;
 mod noise;
 mod open;
