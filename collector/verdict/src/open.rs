@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parallax_model::{Confidence, ErrorKind, Fault, FaultState, Locus, Reason, Region, TargetName};
 
 use crate::case::{Case, CasePath, Look};
+use crate::docket::STILL_BAD_MIN;
 use crate::explain::Finding;
 use crate::ready::Witnesses;
 use crate::speak::Gist;
@@ -31,6 +32,8 @@ pub(crate) struct Open {
     pub(crate) what: What,
     /// The sets of paths it covers: usually `what` alone.
     pub(crate) parts: BTreeSet<What>,
+    /// Since when it is over everywhere but in its parts, if it shrank to them, ms.
+    pub(crate) shrunk: Option<i64>,
     /// Sets of targets that fail because of this one.
     pub(crate) dependants: BTreeMap<What, u32>,
     /// Sets that other open faults account for: where both could be the reason, a look says nothing
@@ -119,6 +122,10 @@ impl Open {
             return false;
         }
         let before = self.parts.len();
+        if let Some(since) = self.shrunk {
+            self.parts.extend(failing_regions(world, case, t, since));
+            return self.parts.len() != before;
+        }
         match Witnesses::of(world, case, finding).split_regions() {
             Some(bad) => self.parts.extend(bad.into_iter().map(|r| What::ServiceRegion(t, r))),
             None => self.parts = BTreeSet::from([finding.what]),
@@ -161,6 +168,19 @@ impl Open {
     pub(crate) fn is_in_places(&self) -> bool {
         matches!(self.what, What::Service(_)) && !self.parts.contains(&self.what)
     }
+}
+
+/// The regions that failed time and again since then.
+fn failing_regions(world: &World, case: &Case, target: u32, since: i64) -> Vec<What> {
+    let mut bad: BTreeMap<u32, u32> = BTreeMap::new();
+    for look in case.looks.iter().take_while(|l| l.at > since).filter(|l| l.mark.is_fail()) {
+        let path = &case.paths[look.path as usize];
+        if path.target == target {
+            *bad.entry(world.agents[path.agent as usize].region).or_default() += 1;
+        }
+    }
+    let often = bad.into_iter().filter(|(_, count)| *count >= STILL_BAD_MIN);
+    often.map(|(region, _)| What::ServiceRegion(target, region)).collect()
 }
 
 /// The pace of a set: its target's interval, or the shortest that its agents keep.

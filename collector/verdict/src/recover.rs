@@ -47,8 +47,8 @@ pub(crate) fn ended(world: &World, case: &Case, open: &mut Open) -> Option<i64> 
 /// The best run of good looks up to now: its nats, begin, and domains.
 fn good_run(world: &World, case: &Case, open: &Open) -> Option<(f64, i64, usize)> {
     let seen = open.fault.evidence.failure_rate;
-    let rate = (open.rate.min(seen) * RATE_SHARE).clamp(0.05, 0.97);
-    let ok = (-(1.0 - rate).ln()).min(OK_NATS_MAX);
+    let rate = believed(open.rate.min(seen));
+    let ok = ok_nats(open.rate.min(seen));
     let (mut sum, mut best) = (0.0_f64, None::<(f64, i64, usize)>);
     let mut domains = BTreeSet::new();
     for look in open.looks(world, case) {
@@ -81,7 +81,17 @@ fn note_pause(open: &mut Open, interval: i64, now: i64) {
     }
 }
 
-fn hold_ms(open: &Open, interval: i64) -> i64 {
+fn believed(rate: f64) -> f64 {
+    (rate * RATE_SHARE).clamp(0.05, 0.97)
+}
+
+/// Nats by which one good look speaks for the end of a fault of that rate.
+pub(crate) fn ok_nats(rate: f64) -> f64 {
+    (-(1.0 - believed(rate)).ln()).min(OK_NATS_MAX)
+}
+
+/// How long good looks must last, ms.
+pub(crate) fn hold_ms(open: &Open, interval: i64) -> i64 {
     let young = open.last_bad - open.onset_ms() < YOUNG_INTERVALS * interval;
     let hold = if young { HOLD_YOUNG_INTERVALS } else { HOLD_INTERVALS } * interval as f64;
     let hold = hold.max(open.pause as f64 * PAUSE_FACTOR);

@@ -43,6 +43,7 @@ pub(crate) fn draft(world: &World, case: &Case, finding: &Finding) -> Open {
         },
         what,
         parts: BTreeSet::from([what]),
+        shrunk: None,
         dependants: BTreeMap::new(),
         elsewhere: BTreeSet::new(),
         slow: finding.stretch.slow,

@@ -1,10 +1,13 @@
 //! Targets that fail because one they need does: listed under that one's fault, not told again.
 
+use parallax_model::Change;
+
 use crate::case::{Case, corrected_ms};
 use crate::docket::Docket;
 use crate::explain::Finding;
-use crate::open::Open;
+use crate::open::{Open, interval_ms, timeout_ms};
 use crate::ready::Witnesses;
+use crate::speak::close;
 use crate::suspect::What;
 use crate::world::World;
 
@@ -36,6 +39,36 @@ impl Docket {
             }
             false
         });
+    }
+}
+
+impl Docket {
+    /// Faults of dependants that were told before what they need was become part of its fault.
+    pub(super) fn fold_dependants(
+        &mut self,
+        world: &mut World,
+        case: &Case,
+        out: &mut Vec<Change>,
+    ) {
+        let mut at = 0;
+        while at < self.opens.len() {
+            let own = &self.opens[at];
+            let patience = interval_ms(world, own.what) + timeout_ms(world, own.what);
+            let host = self.opens.iter().find(|host| {
+                is_due_to(world, own.what, host) && host.onset_ms() - own.onset_ms() <= patience
+            });
+            let Some(host) = host.map(|host| host.fault.id) else {
+                at += 1;
+                continue;
+            };
+            let own = self.opens.remove(at);
+            if let Some(host) = self.opens.iter_mut().find(|o| o.fault.id == host) {
+                host.dependants.extend(own.what.target().map(|t| (own.what, t)));
+                host.dependants.extend(&own.dependants);
+            }
+            self.widened = true;
+            close(world, case, own, case.now, None, out);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod dependants;
 mod life;
 mod places;
+mod shrink;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use crate::speak::{close, draft, first_word, told_as};
 use crate::suspect::What;
 use crate::world::World;
 use dependants::{fails_too, is_due_to, likewise};
+pub(crate) use shrink::STILL_BAD_MIN;
 
 /// A service that fails in this many regions is told as one fault of the service.
 const REGIONS_ONE_FAULT: usize = 3;
@@ -120,7 +122,9 @@ impl Docket {
         self.join_places(world, case, &mut news, out);
         let told = self.tell(world, case, &news, findings, out);
         self.waits.retain(|what, _| news.iter().any(|f| f.what == *what));
+        self.fold_dependants(world, case, out);
         let over = self.close_ended(world, case, out);
+        self.shrink(world, case);
         self.note_explained(world, case, findings);
         self.update(world, case, out);
         let changed = told || over || before != self.opens.len() || self.widened;
@@ -147,7 +151,9 @@ impl Docket {
                 .find(|o| o.parts.contains(&finding.what) || o.what == finding.what);
             if let Some(open) = mine {
                 self.widened |= open.spread(world, case, finding);
-                if open.what == finding.what || open.parts.len() > 1 {
+                let whole = open.what == finding.what && open.shrunk.is_none();
+                let part = open.parts.contains(&finding.what) && open.shrunk.is_some();
+                if whole || part || open.parts.len() > 1 {
                     open.refresh(finding);
                 }
             } else if !self.opens.iter().any(|o| {

@@ -2,6 +2,7 @@
 
 mod law;
 mod rng;
+pub mod table;
 mod tell;
 mod world;
 
@@ -12,8 +13,7 @@ pub const START_MS: i64 = 1_900_000_000_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
-    #[serde(rename = "about")]
-    _about: String,
+    about: String,
     /// `name region provider`, each but the name optional.
     agents: Vec<String>,
     /// `name`, `name reference`, or `name needs other`.
@@ -39,6 +39,35 @@ pub struct Story {
     may_say: Vec<String>,
     #[serde(default)]
     standing: Vec<Stands>,
+    /// Every look fails with this chance, for no reason.
+    #[serde(default)]
+    noise: f64,
+    /// Of an outage that happened: its name, the clock at second 0 (`HH:MM`, UTC), what was known then.
+    title: Option<String>,
+    starts_utc: Option<String>,
+    #[serde(default)]
+    known: Vec<Known>,
+    /// All that must be open at an instant, and nothing else: `locus state`, and `in` regions; or the
+    /// locus alone, where either state is true.
+    #[serde(default)]
+    then: Vec<Then>,
+    /// Why it is not told right yet: it must then fail, so that the day it does not is noticed.
+    pub not_yet: Option<String>,
+}
+
+/// What people knew at an instant, by the published reports.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    at: f64,
+    what: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Then {
+    at: f64,
+    open: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -57,8 +86,12 @@ struct Trouble {
     /// One look in so many suffers.
     #[serde(default = "one")]
     every: u64,
-    /// Each look suffers with this chance.
+    /// Each look suffers with this chance …
     chance: Option<f64>,
+    /// … which goes evenly to this one until the end.
+    chance_to: Option<f64>,
+    /// It is there for the second number of seconds of each first number of seconds.
+    period: Option<[f64; 2]>,
     /// How much slower.
     #[serde(default = "six")]
     factor: f64,
@@ -81,7 +114,7 @@ const fn usual_ms() -> f64 {
 #[serde(deny_unknown_fields)]
 struct Say {
     locus: String,
-    /// The last state before it is over.
+    /// The last state before it is over; `either` where both are true.
     state: String,
     opened: [f64; 2],
     closed: Option<[f64; 2]>,

@@ -64,8 +64,11 @@ impl Story {
         let (mut outcome, mut took_us, mut delay_ms) =
             (Outcome::Ok, self.took_us(n, rng), 30 + rng.below(self.jitter_ms as usize + 1) as i64);
         let at = at_ms as f64 / 1000.0;
+        if self.noise > 0.0 && rng.chance(self.noise) {
+            outcome = Outcome::Fail(ErrorKind::Timeout);
+        }
         for trouble in self.trouble.iter().filter(|t| t.hits(agent, target, at, n)) {
-            if trouble.chance.is_some_and(|chance| !rng.chance(chance)) {
+            if trouble.chance_at(at).is_some_and(|chance| !rng.chance(chance)) {
                 continue;
             }
             match trouble.what.as_str() {
@@ -103,7 +106,15 @@ impl Trouble {
     fn hits(&self, agent: &str, target: &str, at: f64, n: u64) -> bool {
         let hit =
             |names: &[String], name: &str| names.is_empty() || names.iter().any(|n| n == name);
-        let now = self.from <= at && at < self.to && n.is_multiple_of(self.every);
+        let on = self.period.is_none_or(|[each, bad]| (at - self.from) % each < bad);
+        let now = self.from <= at && at < self.to && on && n.is_multiple_of(self.every);
         now && hit(&self.agents, agent) && hit(&self.targets, target)
+    }
+
+    /// The chance at that second, if it is left to chance.
+    fn chance_at(&self, at: f64) -> Option<f64> {
+        let from = self.chance?;
+        let part = (at - self.from) / (self.to - self.from);
+        Some(self.chance_to.map_or(from, |to| from + (to - from) * part))
     }
 }
