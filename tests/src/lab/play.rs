@@ -35,6 +35,8 @@ pub struct Outcome {
     pub told: Told,
     /// Updates sent while it lasted.
     pub updates: usize,
+    /// Every message, in a line: when, to whom, of what.
+    pub log: Vec<String>,
     /// What was not as it must be; empty if the scenario was judged rightly.
     pub wrong: Vec<String>,
 }
@@ -86,10 +88,8 @@ pub fn play(lab: &mut Lab, scenario: &Scenario) -> Outcome {
     let updates = messages.len() - told.users - told.owner;
     wrong.extend(never_said(scenario, &messages));
     let words = words(lab, &played, &messages, &mut wrong);
-    if !wrong.is_empty() {
-        wrong.extend(messages.iter().map(|m| gist(m, played[0].at_ms)));
-    }
-    Outcome { scenario: scenario.name.clone(), words, told, updates, wrong }
+    let log = messages.iter().map(|m| gist(m, played[0].at_ms)).collect();
+    Outcome { scenario: scenario.name.clone(), words, told, updates, log, wrong }
 }
 
 fn now_ms() -> i64 {
@@ -216,7 +216,7 @@ fn gist(message: &Message, begun_ms: i64) -> String {
     let said = message.json();
     let after_s = (said["at_ms"].as_i64().unwrap_or(0) - begun_ms) as f64 / 1000.0;
     let (event, fault) = (message.text("/event"), fault(&said["fault"]));
-    format!("{after_s:>5.1} s {:<6} {event:<7} {fault}: {}", message.path, said["words"])
+    format!("{after_s:>5.1} s to {:<6} {event:<7} {fault}", message.path)
 }
 
 /// Words, also brief ones, that no step asks for.
@@ -286,6 +286,9 @@ impl fmt::Display for Outcome {
                 seconds(word.after_look_s)
             )?;
             name = "";
+        }
+        for message in &self.log {
+            writeln!(f, "    {message}")?;
         }
         for wrong in &self.wrong {
             writeln!(f, "    ! {wrong}")?;
