@@ -1,6 +1,7 @@
 //! Millions of looks by the real agent, at half of what a core gives: nothing may grow, nothing be
 //! missed.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -8,7 +9,7 @@ use clap::Args;
 
 use crate::figures::{Size, size};
 use crate::peers;
-use crate::suite::{Bench, PAGES, World};
+use crate::suite::{Bench, PAGES};
 
 /// Between two readings of the agent's size.
 const READ_EVERY: Duration = Duration::from_secs(2);
@@ -44,8 +45,11 @@ pub(crate) fn run(soak: &Soak) -> Result<()> {
     let world = bench.world(soak.targets, Duration::from_millis(INTERVAL_MS), "http")?;
     let per_second = soak.targets as u64 * 1000 / INTERVAL_MS;
     crate::tell(&format!("{} looks, {per_second} a second", soak.looks));
-    // nobody has missed anything before the first look
     crate::wait(READ_EVERY);
+    // once as many looks under way as may be: what they leave in the heap is no growth later
+    hold(world.agent.pid())?;
+    crate::wait(TOLD_WITHIN);
+    let missed_before = missed()?;
     let (begun, first) = (Instant::now(), peers::requests()?);
     let deadline = begun + Duration::from_secs(60 + 2 * soak.looks / per_second);
     let mut sizes = Vec::new();
@@ -61,7 +65,7 @@ pub(crate) fn run(soak: &Soak) -> Result<()> {
     };
     let seconds = begun.elapsed().as_secs_f64();
     crate::wait(TOLD_WITHIN);
-    let missed = missed(&world)?;
+    let missed = missed()? - missed_before;
     let (early, late) = ends(&sizes)?;
     crate::say(&format!(
         "{looks} looks in {seconds:.0} s ({:.0} a second): RSS {} -> {} kB, open files {} -> {}, \
@@ -76,6 +80,16 @@ pub(crate) fn run(soak: &Soak) -> Result<()> {
     anyhow::ensure!(late.rss_kb <= early.rss_kb + GROWTH_MAX_KB, "its memory grows");
     anyhow::ensure!(late.files <= early.files + FILES_GROWTH_MAX, "it leaks files");
     anyhow::ensure!(missed == 0, "it missed {missed} slots");
+    Ok(())
+}
+
+/// Stops the agent for longer than an interval: then all its targets are due at once.
+fn hold(pid: u32) -> Result<()> {
+    for (signal, then) in [("STOP", 5 * INTERVAL_MS), ("CONT", 0)] {
+        let done = Command::new("kill").args(["-s", signal, &pid.to_string()]).status()?;
+        anyhow::ensure!(done.success(), "kill -s {signal} {pid}");
+        crate::wait(Duration::from_millis(then));
+    }
     Ok(())
 }
 
@@ -97,7 +111,7 @@ fn ends(sizes: &[Size]) -> Result<(Size, Size)> {
 }
 
 /// What the agent told its collector.
-fn missed(_world: &World) -> Result<u64> {
+fn missed() -> Result<u64> {
     let told: serde_json::Value =
         serde_json::from_str(&crate::http::get(PAGES, "/api/v1/agents")?)?;
     told["agents"][0]["missed_slots"].as_u64().context("the agent told nothing")
