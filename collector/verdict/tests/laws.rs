@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use parallax_model::fault::TargetState;
 use parallax_model::{
-    AgentName, AgentSpec, Change, ErrorKind, FaultId, Locus, Outcome, Provider, Region, TargetName,
-    Timestamp,
+    AgentName, AgentSpec, Change, ErrorKind, Fault, FaultId, Locus, Outcome, Provider, Region,
+    TargetName, Timestamp,
 };
 use parallax_verdict::{Engine, Fleet, Observation, TargetSpec};
 use proptest::prelude::*;
@@ -63,6 +64,21 @@ fn run(fleet: &Fleet, looks: &[Look]) -> Vec<Change> {
     out
 }
 
+/// `LONG=1` tries a thousand cases of each law.
+fn cases() -> u32 {
+    if std::env::var_os("LONG").is_some() { 1_000 } else { 24 }
+}
+
+/// What was opened and closed, and when; without what was asked for.
+fn told(changes: &[Change]) -> Vec<(String, i64, bool)> {
+    let one = |f: &Fault| (f.locus.to_string(), f.updated.millis(), f.ended.is_some());
+    let said = changes.iter().filter_map(|c| match c {
+        Change::Opened(f) | Change::Closed(f) => Some(one(f)),
+        Change::Updated(_) | Change::Ask(_) => None,
+    });
+    said.collect()
+}
+
 /// Global faults that were told of.
 fn globals(changes: &[Change]) -> usize {
     let global = |c: &&Change| matches!(c, Change::Opened(f) | Change::Updated(f) if matches!(f.locus, Locus::Service { .. }));
@@ -86,7 +102,7 @@ fn looks(agents: usize, failing: &[bool], kind: u8, seconds: i64) -> Vec<Look> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn the_order_of_simultaneous_results_does_not_matter(
@@ -138,6 +154,70 @@ proptest! {
         if before == 0 {
             prop_assert_eq!(globals(&changes), 0, "{:?}", changes);
         }
+    }
+
+    #[test]
+    fn what_is_heard_twice_counts_once(
+        failing in prop::collection::vec(any::<bool>(), 4),
+        kind in 1..5_u8,
+        every in 1..4_usize,
+    ) {
+        let fleet = fleet(&[(0, 0), (1, 1), (2, 2), (0, 1)]);
+        let once = looks(4, &failing, kind, 250);
+        let repeated = |(at, look): (usize, &Look)| vec![*look; 1 + usize::from(at % every == 0)];
+        let twice: Vec<Look> = once.iter().enumerate().flat_map(repeated).collect();
+        prop_assert_eq!(told(&run(&fleet, &once)), told(&run(&fleet, &twice)));
+    }
+
+    #[test]
+    fn silence_is_neither_up_nor_down(
+        failing in prop::collection::vec(any::<bool>(), 4),
+        kind in 1..5_u8,
+        quiet_s in 60..4_000_i64,
+    ) {
+        let fleet = fleet(&[(0, 0), (1, 1), (2, 2), (0, 1)]);
+        let mut engine = Engine::new(fleet, FaultId(1));
+        let mut out = Vec::new();
+        for look in looks(4, &failing, kind, 230) {
+            engine.observe(&observation(look), &mut out);
+        }
+        // what was heard may still be spoken of
+        engine.tick(Timestamp::from_millis(START_MS + 231_000), &mut out);
+        let opened = told(&out).len();
+        for second in 232..=231 + quiet_s {
+            engine.tick(Timestamp::from_millis(START_MS + second * 1000), &mut out);
+        }
+        let now = Timestamp::from_millis(START_MS + (231 + quiet_s) * 1000);
+        for standing in engine.standings(now) {
+            prop_assert_eq!(standing.state, TargetState::Unknown, "{:?}", standing);
+        }
+        let new: Vec<_> = told(&out).split_off(opened);
+        let known = |said: &(String, i64, bool)| said.2 || said.0.starts_with("agent") || said.0 == "collector";
+        prop_assert!(new.iter().all(known), "{:?}", new);
+    }
+
+    #[test]
+    fn names_and_their_order_mean_nothing(
+        failing in prop::collection::vec(any::<bool>(), 5),
+        kind in 1..5_u8,
+    ) {
+        let places = [(0, 0), (1, 1), (2, 2), (3, 0), (0, 1)];
+        let one = looks(5, &failing, kind, 250);
+        let mut two: Vec<Look> = one.iter().map(|l| (l.0, 4 - l.1, l.2, l.3)).collect();
+        two.sort_by_key(|l| (l.0, l.1, l.2));
+        let reversed: Vec<_> = places.iter().rev().copied().collect();
+        let renamed = |locus: &str| {
+            let agent = (0..5).find(|a| locus.contains(&format!("agent=a{a}")));
+            agent.map_or(locus.to_owned(), |a| locus.replace(&format!("agent=a{a}"), &format!("agent=a{}", 4 - a)))
+        };
+        let mut here: Vec<_> = told(&run(&fleet(&places), &one)).into_iter().map(|(l, at, end)| (at, end, l)).collect();
+        let mut there: Vec<_> = told(&run(&fleet(&reversed), &two))
+            .into_iter()
+            .map(|(l, at, end)| (at, end, renamed(&l)))
+            .collect();
+        here.sort();
+        there.sort();
+        prop_assert_eq!(here, there);
     }
 
     #[test]
