@@ -1,13 +1,15 @@
 //! What goes through the door comes back the same; what the contract forbids is named.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parallax_model::{
-    Batch, Body, Check, DnsCheck, DnsSeen, DnsTransport, Epoch, ErrorKind, Family, Fitness, Gap,
-    GapReason, GrpcCheck, GrpcSeen, HttpCheck, IcmpCheck, IcmpSeen, LlmApi, LlmCheck, LlmSeen,
-    Outcome, ProbeResult, Rcode, RecordType, Role, Seen, Selector, Seq, Serving, Span, Stages,
-    StatusSet, Target, TcpCheck, TcpStep, Timestamp, Unfit,
+    Assertion, Auth, Batch, Body, Certificate, Check, Clues, DnsCheck, DnsSeen, DnsTransport,
+    Epoch, ErrorKind, Family, Fitness, Gap, GapReason, GrpcCheck, GrpcSeen, HttpCheck, IcmpCheck,
+    IcmpSeen, LlmApi, LlmCheck, LlmSeen, Must, Outcome, ProbeResult, Rcode, RecordType, Role, Seen,
+    Selector, Seq, Serving, Span, Stage, Stages, StatusSet, Target, TcpCheck, TcpStep, Timestamp,
+    TlsCheck, TlsClue, TlsOptions, Unfit,
 };
 use parallax_proto::{
     Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState, Welcome, decode_batch,
@@ -82,6 +84,7 @@ prop_compose! {
         stages in stages(),
         status in prop::option::of(any::<u16>()),
         peer in prop::option::of("[0-9.:]{1,20}"),
+        clues in prop::option::of(clues()),
         detail in prop::option::of("[a-z é]{1,100}"),
         seen in prop::option::of(seen()),
         asked in any::<bool>(),
@@ -89,8 +92,26 @@ prop_compose! {
         let started = Timestamp::from_millis(1_766_700_000_000 + i64::from(started));
         let target = target.parse().unwrap();
         let seen = seen.map(Box::new);
-        ProbeResult { target, started, latency, outcome, stages, status, peer, detail, seen, asked }
+        ProbeResult { target, started, latency, outcome, stages, status, peer, clues, detail, seen, asked }
     }
+}
+
+fn clues() -> impl Strategy<Value = Arc<Clues>> {
+    let headers = prop::collection::vec(("[a-z-]{1,9}", "[ -~]{0,20}"), 0..3);
+    let tls = prop::option::of(("TLS 1\\.[23]", any::<u128>(), "CN=[a-z]{1,9}", any::<i64>()));
+    (prop::option::of("1.1|2"), headers, tls).prop_map(|(http_version, headers, tls)| {
+        let tls = tls.map(|(version, print, subject, not_after_s)| TlsClue {
+            version,
+            cipher: "c".into(),
+            chain: Arc::new([Certificate {
+                fingerprint_sha256: format!("{print:064x}"),
+                subject,
+                not_after_s,
+                ..Certificate::default()
+            }]),
+        });
+        Arc::new(Clues { http_version, headers, tls })
+    })
 }
 
 fn batches() -> impl Strategy<Value = Batch> {
@@ -144,6 +165,7 @@ fn a_full_batch_of_the_wordiest_failures_fits_its_bound() {
         },
         status: Some(599),
         peer: Some(format!("[2001:db8:1234:5678:9abc:def0:1234:{n:04x}]:65535")),
+        clues: None,
         detail: Some("x".repeat(256)),
         seen: Some(Box::new(Seen::Icmp(IcmpSeen {
             sent: u16::MAX,
@@ -168,14 +190,51 @@ fn there_and_back(message: &FromCollector) -> FromCollector {
     pb::CollectorMessage::decode(&bytes[..]).unwrap().try_into().unwrap()
 }
 
+fn assertions() -> Vec<Assertion> {
+    let text = || "x".to_owned();
+    let musts = [
+        Must::Exist,
+        Must::BeAbsent,
+        Must::Equal(text()),
+        Must::Differ(text()),
+        Must::Contain(text()),
+        Must::Lack(text()),
+        Must::Match(text()),
+        Must::MatchNot(text()),
+        Must::AtLeast("1".into()),
+        Must::AtMost("2.5".into()),
+    ];
+    let mut all: Vec<_> = musts.into_iter().map(Assertion::Body).collect();
+    all.push(Assertion::Header { name: "server".into(), must: Must::Exist });
+    all.push(Assertion::Json { path: "$.a".into(), must: Must::Equal("1".into()) });
+    all.push(Assertion::CertificateDays(14));
+    all.push(Assertion::Within { stage: None, most: Duration::from_secs(1) });
+    all.push(Assertion::Within { stage: Some(Stage::Tls), most: Duration::from_millis(2) });
+    all
+}
+
 /// A check of each kind, with everything that can be said of it.
 fn checks() -> Vec<Check> {
     let http = Check::Http(HttpCheck {
-        url: "https://example.com/".into(),
-        method: "GET".into(),
         status: StatusSet::new(vec![(200, 204), (301, 301)]).unwrap(),
         body_contains: Some("ok".into()),
         redirects_max: 3,
+        headers: vec![("x-a".into(), "b".into())],
+        body: Some("{}".into()),
+        http2: true,
+        compression: true,
+        body_bytes_max: 9,
+        family: Family::V6,
+        tls: TlsOptions { server_name: Some("n".into()), any_certificate: true },
+        assertions: assertions(),
+        auth: Some(Auth::Basic { user: "me".into(), key: "k".into() }),
+        ..HttpCheck::get("https://example.com/")
+    });
+    let tls = Check::Tls(TlsCheck {
+        address: "example.com:25".into(),
+        tls: TlsOptions::default(),
+        family: Family::V4,
+        assertions: vec![],
     });
     let dns = Check::Dns(DnsCheck {
         server: Some("[::1]:53".into()),
@@ -215,7 +274,7 @@ fn checks() -> Vec<Check> {
         ..LlmCheck::new(LlmApi::Anthropic, "https://example.com/v1/messages", "tiny")
     });
     let plain = Check::Dns(DnsCheck::new("example.com", RecordType::MX));
-    vec![http, dns, tcp, icmp, grpc, llm, plain]
+    vec![http, tls, dns, tcp, icmp, grpc, llm, plain]
 }
 
 #[test]
@@ -338,6 +397,7 @@ fn released_batch() -> Batch {
         },
         status: Some(503),
         peer: Some("192.0.2.1:443".into()),
+        clues: None,
         detail: detail.map(Into::into),
         seen: None,
         asked: false,

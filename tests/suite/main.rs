@@ -10,7 +10,6 @@
 mod assistant;
 mod chaos;
 mod deploy;
-mod fit;
 mod grafana;
 mod lab;
 mod mistakes;

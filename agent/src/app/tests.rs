@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use parallax_model::{
-    Batch, Body, Check, Epoch, HttpCheck, IntervalSet, Role, Selector, StatusSet, Target,
-    TargetName,
+    Batch, Body, Check, Epoch, HttpCheck, IntervalSet, Role, Selector, Target, TargetName,
 };
 use parallax_proto::FromAgent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,13 +23,7 @@ fn target(name: &str, url: &str) -> Target {
         timeout: Duration::from_secs(5),
         depends_on: vec![],
         agents: Selector::default(),
-        check: Check::Http(HttpCheck {
-            url: url.into(),
-            method: "GET".into(),
-            status: StatusSet::default(),
-            body_contains: None,
-            redirects_max: 0,
-        }),
+        check: Check::Http(HttpCheck::get(url)),
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use parallax_model::result::LATENCY_MAX;
 use parallax_model::{
-    Check, ErrorKind, LlmCheck, ProbeResult, Role, Selector, Target, TargetName, Timestamp,
+    Certificate, Check, Clues, ErrorKind, LlmCheck, ProbeResult, Role, Selector, Target,
+    TargetName, Timestamp,
 };
 use serde_json::{Map, Value, json};
 
@@ -91,11 +92,52 @@ fn json(target: &Target, result: &ProbeResult) -> Value {
         "detail": result.detail,
         "status": result.status,
         "peer": result.peer,
+        "clues": result.clues.as_deref().map(clues_json),
         "unit": "us",
         "latency": micros(result.latency),
         "stages": stages,
         "seen": result.seen.as_deref().map(seen::json),
     })
+}
+
+/// Headers that name who answered, the HTTP version, and the TLS chain as it was presented; times are
+/// seconds since the Unix epoch.
+fn clues_json(clues: &Clues) -> Value {
+    let headers: Map<String, Value> =
+        clues.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let certificate = |c: &Certificate| {
+        json!({
+            "subject": c.subject, "issuer": c.issuer, "serial": c.serial,
+            "alternative_names": c.alternative_names, "not_before_s": c.not_before_s,
+            "not_after_s": c.not_after_s, "fingerprint_sha256": c.fingerprint_sha256,
+        })
+    };
+    let tls = clues.tls.as_ref().map(|tls| {
+        let chain: Vec<_> = tls.chain.iter().map(certificate).collect();
+        json!({"version": tls.version, "cipher": tls.cipher, "chain": chain})
+    });
+    json!({"http_version": clues.http_version, "headers": headers, "tls": tls})
+}
+
+/// One line a clue.
+fn clue_lines(clues: &Clues, line: &mut impl FnMut(&str, &str)) {
+    if let Some(version) = &clues.http_version {
+        line("http", version);
+    }
+    if let Some(tls) = &clues.tls {
+        line("tls version", &format!("{}, {}", tls.version, tls.cipher));
+        for certificate in tls.chain.iter() {
+            let until = Duration::from_secs(u64::try_from(certificate.not_after_s).unwrap_or(0));
+            let until = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + until);
+            line("certificate", &format!("{}, until {until}", certificate.subject));
+        }
+        if let Some(own) = tls.chain.first() {
+            line("sha256", &own.fingerprint_sha256);
+        }
+    }
+    for (name, value) in &clues.headers {
+        line(name, value);
+    }
 }
 
 fn micros(time: Duration) -> u64 {
@@ -116,6 +158,11 @@ fn table(target: &Target, result: &ProbeResult) -> String {
     }
     if let Some(peer) = &result.peer {
         line("peer", peer);
+    }
+    if let Some(clues) = &result.clues {
+        clue_lines(clues, &mut |name, value| {
+            line(name, value);
+        });
     }
     for (stage, time) in result.stages.iter() {
         line(stage.as_str(), &millis(time));
@@ -156,6 +203,7 @@ mod tests {
             stages: Stages { connect: Some(Duration::from_micros(1500)), ..Stages::default() },
             status: None,
             peer: Some("127.0.0.1:1".into()),
+            clues: None,
             detail: Some("connection refused by 127.0.0.1:1".into()),
             seen: None,
             asked: true,
@@ -169,7 +217,7 @@ mod tests {
         let expected = json!({
             "target": "h:1", "kind": "tcp", "outcome": "fail", "error": "connect_refused",
             "detail": "connection refused by 127.0.0.1:1",
-            "status": null, "peer": "127.0.0.1:1", "unit": "us", "latency": 2500,
+            "status": null, "peer": "127.0.0.1:1", "clues": null, "unit": "us", "latency": 2500,
             "stages": {"connect": 1500}, "seen": null,
         });
         assert_eq!(json(&target, &result), expected);

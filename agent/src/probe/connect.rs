@@ -1,8 +1,11 @@
 //! A host and a port to a TCP connection.
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use parallax_model::{ErrorKind, Stage};
 use tokio::net::TcpStream;
 
@@ -10,6 +13,9 @@ use super::Surroundings;
 use super::failure::Failure;
 use super::policy;
 use super::timing::Course;
+
+/// So long an attempt has before another address is tried beside it (RFC 8305 §8).
+const STAGGER: Duration = Duration::from_millis(250);
 
 /// Connects to `host` (a name, or an address with or without brackets) at `port`.
 pub(super) async fn connect(
@@ -20,16 +26,49 @@ pub(super) async fn connect(
 ) -> Result<TcpStream, Failure> {
     let addresses = addresses(host, port, around, course).await?;
     course.begin(Stage::Connect);
+    let Some((&first, more)) = addresses.split_first() else {
+        return Err(Failure::new(ErrorKind::Internal, "no address to connect to"));
+    };
+    if more.is_empty() {
+        return attempt(first, course)?.await;
+    }
+    race(&addresses, course).await
+}
+
+/// The first address that connects (RFC 8305): the next one is tried when one has failed, or has kept us
+/// waiting for [`STAGGER`].
+async fn race(addresses: &[SocketAddr], course: &mut Course<'_>) -> Result<TcpStream, Failure> {
+    let mut waiting = addresses.iter();
+    let mut under_way = FuturesUnordered::new();
     let mut worst: Option<Failure> = None;
-    for (at, &peer) in addresses.iter().enumerate() {
-        match attempt(peer, addresses.len() - at, course).await {
-            Ok(stream) => return Ok(stream),
-            Err(failure) => {
-                let told = worst.as_ref().map_or(0, |failure| telling(failure.kind));
-                if telling(failure.kind) > told {
-                    worst = Some(failure);
-                }
+    let mut note = |failure: Failure| {
+        let told = worst.as_ref().map_or(0, |failure| telling(failure.kind));
+        if telling(failure.kind) > told {
+            worst = Some(failure);
+        }
+    };
+    loop {
+        if let Some(&peer) = waiting.next() {
+            match attempt(peer, course) {
+                Ok(attempt) => under_way.push(async move { (peer, attempt.await) }),
+                Err(denied) => note(denied),
             }
+        } else if under_way.is_empty() {
+            break;
+        }
+        let next = under_way.next();
+        let ended = if waiting.len() > 0 {
+            tokio::time::timeout(STAGGER, next).await.unwrap_or_default()
+        } else {
+            next.await
+        };
+        match ended {
+            Some((peer, Ok(stream))) => {
+                course.peer = Some(peer);
+                return Ok(stream);
+            }
+            Some((_, Err(failure))) => note(failure),
+            None => {}
         }
     }
     Err(worst.unwrap_or_else(|| Failure::new(ErrorKind::Internal, "no address to connect to")))
@@ -70,8 +109,8 @@ pub(super) async fn addresses(
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     course.begin(Stage::Resolve);
-    let found = around.resolver.addresses(host).await?;
-    Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    let found = around.resolver.addresses(host, course.family).await?;
+    Ok(by_turns(found).into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
 /// The policy's word on an address.
@@ -81,24 +120,19 @@ pub(super) fn may_look_at(ip: IpAddr) -> Result<(), Failure> {
     Err(Failure::new(ErrorKind::PolicyDenied, why))
 }
 
-/// One address, which gets a fair share of the time that is left for it and those after it.
-async fn attempt(
+/// One address, if the policy lets it be tried.
+fn attempt(
     peer: SocketAddr,
-    left: usize,
     course: &mut Course<'_>,
-) -> Result<TcpStream, Failure> {
+) -> Result<impl Future<Output = Result<TcpStream, Failure>> + use<>, Failure> {
     may_look_at(peer.ip())?;
     course.peer = Some(peer);
-    let attempt = TcpStream::connect(peer);
-    if left == 1 {
-        // the look's own timeout stands over the last one
-        return attempt.await.map_err(|e| Failure::connecting(&e, peer));
-    }
-    let share = course.deadline.saturating_duration_since(Instant::now()) / left as u32;
-    let late = || {
-        let why = format!("no connection to {peer} within its share of the time");
-        Failure::new(ErrorKind::ConnectTimeout, why)
-    };
-    let connected = tokio::time::timeout(share, attempt).await.map_err(|_| late())?;
-    connected.map_err(|e| Failure::connecting(&e, peer))
+    Ok(async move { TcpStream::connect(peer).await.map_err(|e| Failure::connecting(&e, peer)) })
+}
+
+/// IPv4 and IPv6 by turns, so that a broken family costs one attempt.
+fn by_turns(found: Vec<IpAddr>) -> Vec<IpAddr> {
+    let (v4, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(IpAddr::is_ipv4);
+    let most = v4.len().max(v6.len());
+    (0..most).flat_map(|at| [v4.get(at), v6.get(at)]).flatten().copied().collect()
 }

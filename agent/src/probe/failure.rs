@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use parallax_model::{Check, ErrorKind, Stage};
+use parallax_model::{Certificate, Check, ErrorKind, Stage};
 use rustls::{CertificateError, Error as TlsError};
 
 /// Why a look failed.
@@ -55,7 +55,7 @@ impl Failure {
     pub(super) fn shaking_hands(error: &io::Error, host: &str) -> Self {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
         match tls {
-            Some(TlsError::InvalidCertificate(why)) => certificate(why, host),
+            Some(TlsError::InvalidCertificate(why)) => certificate(why, host, &[]),
             Some(other) => Self::new(ErrorKind::TlsHandshake, format!("TLS handshake: {other}")),
             None if is_reset(error) => {
                 Self::new(ErrorKind::Reset, "connection reset in the TLS handshake")
@@ -65,6 +65,15 @@ impl Failure {
             }
             None => Self::new(ErrorKind::TlsHandshake, format!("TLS handshake: {error}")),
         }
+    }
+
+    /// The certificate that was presented is not valid.
+    pub(super) fn judging(error: &TlsError, host: &str, chain: &[Certificate]) -> Self {
+        // not a match: the library's errors may grow
+        if let TlsError::InvalidCertificate(why) = error {
+            return certificate(why, host, chain);
+        }
+        Self::new(ErrorKind::TlsHandshake, format!("TLS handshake: {error}"))
     }
 
     /// No answer came, or one that makes no sense. `begun`: its first byte did come.
@@ -102,6 +111,22 @@ impl Failure {
                 let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
                 Self::new(ErrorKind::Protocol, format!("the answer is not HTTP/2: {why}"))
             }
+        }
+    }
+
+    /// HTTP/2 broke down. `begun`: the answer's head did come.
+    pub(super) fn breaking_http2(error: &h2::Error, begun: bool) -> Self {
+        let reset = error.get_io().is_some_and(is_reset);
+        let gone = error.is_io() || error.is_go_away();
+        match (begun, reset) {
+            (false, true) => Self::new(ErrorKind::Reset, "connection reset before an answer"),
+            (false, false) if gone => {
+                Self::new(ErrorKind::Closed, format!("HTTP/2 ended before an answer: {error}"))
+            }
+            (true, _) if gone || error.is_reset() => {
+                Self::new(ErrorKind::CutStream, format!("HTTP/2 ended amid the body: {error}"))
+            }
+            _ => Self::new(ErrorKind::Protocol, format!("the answer is not HTTP/2: {error}")),
         }
     }
 
@@ -167,17 +192,39 @@ fn find_io(error: &hyper::Error) -> Option<&io::Error> {
     None
 }
 
-fn certificate(why: &CertificateError, host: &str) -> Failure {
+fn certificate(why: &CertificateError, host: &str, chain: &[Certificate]) -> Failure {
     use CertificateError as Cert;
+    let own = chain.first();
+    let until = |own: &Certificate| format!(" ({})", day(own.not_after_s));
     if matches!(why, Cert::Expired | Cert::ExpiredContext { .. }) {
-        Failure::new(ErrorKind::CertExpired, "the certificate has expired")
+        let on = own.map(until).unwrap_or_default();
+        Failure::new(ErrorKind::CertExpired, format!("the certificate has expired{on}"))
     } else if matches!(why, Cert::NotValidYet | Cert::NotValidYetContext { .. }) {
         Failure::new(ErrorKind::CertExpired, "the certificate is not valid yet")
     } else if matches!(why, Cert::NotValidForName | Cert::NotValidForNameContext { .. }) {
-        Failure::new(ErrorKind::CertName, format!("the certificate is not for {host}"))
+        let names = own.map(|own| own.alternative_names.as_str()).filter(|names| !names.is_empty());
+        let names = names.map(|names| format!(" but for {names}")).unwrap_or_default();
+        Failure::new(ErrorKind::CertName, format!("the certificate is not for {host}{names}"))
+    } else if let Some(own) = own.filter(|own| own.subject == own.issuer) {
+        let why = format!("the certificate is self-signed ({})", own.subject);
+        Failure::new(ErrorKind::CertUntrusted, why)
+    } else if let (Cert::UnknownIssuer, [own]) = (why, chain) {
+        let why = format!(
+            "the certificate leads to no trusted root: the server sent no certificate of its issuer {}",
+            own.issuer
+        );
+        Failure::new(ErrorKind::CertUntrusted, why)
     } else if matches!(why, Cert::UnknownIssuer) {
         Failure::new(ErrorKind::CertUntrusted, "the certificate leads to no trusted root")
     } else {
         Failure::new(ErrorKind::CertUntrusted, format!("the certificate is not trusted: {why}"))
     }
+}
+
+/// The day of an instant, `2026-11-25`.
+fn day(unix_s: i64) -> String {
+    let since = Duration::from_secs(u64::try_from(unix_s).unwrap_or_default());
+    let at = std::time::SystemTime::UNIX_EPOCH.checked_add(since);
+    let text = at.map(|at| humantime::format_rfc3339_seconds(at).to_string()).unwrap_or_default();
+    text.get(..10).unwrap_or_default().to_owned()
 }

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use parallax_model::{ErrorKind, GrpcCheck, GrpcSeen, Seen, Serving, Stage};
+use parallax_model::{ErrorKind, GrpcCheck, GrpcSeen, Seen, Serving, Stage, TlsOptions};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
@@ -40,8 +40,8 @@ pub(super) async fn look(
     let (host, port) = host_and_port(&check.address)?;
     let stream = connect(&host, port, around, course).await?;
     if check.tls {
-        let config = tls::speaking(&around.tls, b"h2");
-        let stream = tls::handshake(stream, &host, &config, course).await?;
+        let config = tls::offering(&around.tls, &[b"h2"]);
+        let stream = tls::handshake(stream, &host, &config, &TlsOptions::default(), course).await?;
         ask(stream, "https", check, course).await
     } else {
         ask(stream, "http", check, course).await

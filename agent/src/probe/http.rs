@@ -1,36 +1,53 @@
 //! An HTTP(S) request, its redirects, and what the last answer must be.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::pin;
+use std::time::Instant;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt, Empty};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, HOST, LOCATION, USER_AGENT,
+};
+use http::response::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use parallax_model::{ErrorKind, HttpCheck, Stage, StatusSet};
+use parallax_model::clues::CLUE_HEADERS_MAX;
+use parallax_model::{Auth, ErrorKind, HttpCheck, Stage, StatusSet};
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
-use super::Surroundings;
 use super::connect::connect;
+use super::driven::Driven;
 use super::failure::Failure;
 use super::meter::Meter;
 use super::timing::Course;
-use super::tls;
-
-/// How far a body is read: what an assertion looks for stands near the top, and a probe is no
-/// download. More is neither read nor judged.
-const BODY_BYTES_MAX: usize = 1 << 20;
+use super::{Surroundings, assertion, body, certificate, http2, tls};
 
 /// Largest head of an answer: eight times what common servers let through.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Statuses by which a service refuses *us*: credentials, proxy, rate, law.
 const BLOCKED: [u16; 5] = [401, 403, 407, 429, 451];
+
+/// Headers that name the machine which answered, or say when to come back.
+const CLUES: [&str; CLUE_HEADERS_MAX] = [
+    "server",
+    "via",
+    "cf-ray",
+    "x-served-by",
+    "x-cache",
+    "x-amz-cf-pop",
+    "x-request-id",
+    "request-id",
+    "x-amzn-requestid",
+    "retry-after",
+];
 
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("parallax-agent/", env!("CARGO_PKG_VERSION")));
@@ -44,10 +61,13 @@ pub(super) async fn look(
         .map_err(|e| Failure::new(ErrorKind::Internal, format!("the target's address: {e}")))?;
     let mut method = Method::from_bytes(check.method.as_bytes())
         .map_err(|_| Failure::new(ErrorKind::Internal, "the target's method is none"))?;
+    course.family = check.family;
+    let origin = url.origin();
     let mut followed = 0;
     loop {
         let may_follow = followed < check.redirects_max;
-        let Some(next) = hop(check, &url, &method, may_follow, around, course).await? else {
+        let at = At { check, url: &url, home: url.origin() == origin, may_follow };
+        let Some(next) = at.hop(&method, around, course).await? else {
             return Ok(());
         };
         followed += 1;
@@ -64,101 +84,249 @@ struct Next {
     as_get: bool,
 }
 
-/// One request. None: its answer is the last, and as it should be.
-async fn hop(
-    check: &HttpCheck,
-    url: &Url,
-    method: &Method,
+/// One address on the way.
+struct At<'a> {
+    check: &'a HttpCheck,
+    url: &'a Url,
+    /// False: a redirect led to another origin. The target's own headers and body are not for it.
+    home: bool,
     may_follow: bool,
+}
+
+impl At<'_> {
+    /// One request. None: its answer is the last, and as it should be.
+    async fn hop(
+        &self,
+        method: &Method,
+        around: &Surroundings,
+        course: &mut Course<'_>,
+    ) -> Result<Option<Next>, Failure> {
+        let host = self.url.host_str().filter(|_| matches!(self.url.scheme(), "http" | "https"));
+        let (Some(host), Some(port)) = (host, self.url.port_or_known_default()) else {
+            let why = format!("{} is neither http nor https", shown(self.url));
+            return Err(Failure::new(ErrorKind::Protocol, why));
+        };
+        let mut request = self.request(host, method)?;
+        if let Some(auth) = self.check.auth.as_ref().filter(|_| self.home) {
+            authorize(&mut request, auth, host, around).await?;
+        }
+        let stream = connect(host, port, around, course).await?;
+        if self.url.scheme() != "https" {
+            return self.by_http1(stream, request, course).await;
+        }
+        let client = if self.check.http2 { &around.tls_h2 } else { &around.tls };
+        let stream = tls::handshake(stream, host, client, &self.check.tls, course).await?;
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            return self.by_http2(stream, request, course).await;
+        }
+        self.by_http1(stream, request, course).await
+    }
+
+    /// The request as HTTP/1.1 writes it.
+    fn request(&self, host: &str, method: &Method) -> Result<Request<Full<Bytes>>, Failure> {
+        let internal =
+            |e: http::Error| Failure::new(ErrorKind::Internal, format!("the request: {e}"));
+        let target = match self.url.query() {
+            Some(query) => format!("{}?{query}", self.url.path()),
+            None => self.url.path().to_owned(),
+        };
+        let host = match self.url.port() {
+            Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+            None => HeaderValue::try_from(host),
+        };
+        let text = self.check.body.as_deref().filter(|_| self.home && *method != Method::GET);
+        let text = text.map(str::to_owned).unwrap_or_default();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(HOST, host.map_err(|e| internal(e.into()))?)
+            .header(USER_AGENT, AGENT)
+            .header(ACCEPT, HeaderValue::from_static("*/*"))
+            .header(CONNECTION, HeaderValue::from_static("close"))
+            .body(Full::from(text))
+            .map_err(internal)?;
+        let headers = request.headers_mut();
+        if self.check.compression {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(body::ACCEPTED));
+        }
+        for (name, value) in self.check.headers.iter().filter(|_| self.home) {
+            let name = HeaderName::try_from(name).map_err(|e| internal(e.into()))?;
+            headers.insert(name, HeaderValue::try_from(value).map_err(|e| internal(e.into()))?);
+        }
+        Ok(request)
+    }
+
+    /// Sends the request over a fresh connection and judges the answer.
+    async fn by_http1<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: T,
+        request: Request<Full<Bytes>>,
+        course: &mut Course<'_>,
+    ) -> Result<Option<Next>, Failure> {
+        course.begin(Stage::FirstByte);
+        let mark = course.mark;
+        let failed = |e: &hyper::Error| Failure::awaiting_answer(e, mark.get().is_some());
+        let io = TokioIo::new(Meter { io: stream, mark });
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(HEAD_BYTES_MAX)
+            .handshake(io)
+            .await
+            .map_err(|e| failed(&e))?;
+        let connection = pin!(connection);
+        let mut connection = Driven::pinned(connection);
+        let response =
+            connection.drive(sender.send_request(request)).await.map_err(|e| failed(&e))?;
+        let (head, incoming) = response.into_parts();
+        if let Some(next) = self.judge_head(&head, course)? {
+            return Ok(Some(next));
+        }
+        let (body, whole) = self.read_body(incoming, &mut connection).await?;
+        self.judge_body(&head, body, whole, course)?;
+        Ok(None)
+    }
+
+    async fn by_http2<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: T,
+        request: Request<Full<Bytes>>,
+        course: &mut Course<'_>,
+    ) -> Result<Option<Next>, Failure> {
+        let (request, body) = for_http2(request).await?;
+        let answer = http2::ask(stream, request, body, course).await?;
+        if let Some(next) = self.judge_head(&answer.head, course)? {
+            return Ok(Some(next));
+        }
+        let head = answer.head.clone();
+        let (body, whole) = answer.read(self.check.body_bytes_max as usize).await?;
+        self.judge_body(&head, body, whole, course)?;
+        Ok(None)
+    }
+
+    /// Where the answer leads, if it is followed; else its status is judged.
+    fn judge_head(&self, head: &Parts, course: &mut Course<'_>) -> Result<Option<Next>, Failure> {
+        let status = head.status.as_u16();
+        course.status = Some(status);
+        note_clues(head, course);
+        if self.may_follow
+            && let Some(next) = redirect(self.url, status, &head.headers)?
+        {
+            return Ok(Some(next));
+        }
+        judge_status(status, &self.check.status, &head.headers)?;
+        Ok(None)
+    }
+
+    /// Whether anybody will look into the body.
+    fn needs_body(&self) -> bool {
+        self.check.body_contains.is_some() || assertion::need_body(&self.check.assertions)
+    }
+
+    /// Reads the body up to its bound; true: to its end. It is kept only if it is needed.
+    async fn read_body<C: Future>(
+        &self,
+        mut body: Incoming,
+        connection: &mut Driven<'_, C>,
+    ) -> Result<(Vec<u8>, bool), Failure> {
+        let (mut kept, mut read) = (Vec::new(), 0);
+        while read < self.check.body_bytes_max as usize {
+            let Some(frame) = connection.drive(body.frame()).await else {
+                return Ok((kept, true));
+            };
+            let frame = frame.map_err(|e| Failure::reading_body(&e, read))?;
+            let Ok(data) = frame.into_data() else { continue };
+            read += data.len();
+            if self.needs_body() {
+                kept.extend_from_slice(&data);
+            }
+        }
+        Ok((kept, false))
+    }
+
+    fn judge_body(
+        &self,
+        head: &Parts,
+        body: Vec<u8>,
+        whole: bool,
+        course: &mut Course<'_>,
+    ) -> Result<(), Failure> {
+        course.end(Instant::now());
+        let body = if self.needs_body() {
+            body::plain(&head.headers, body, whole, self.check.body_bytes_max as usize)?
+        } else {
+            body
+        };
+        if let Some(wanted) = &self.check.body_contains
+            && !assertion::contains(&body, wanted.as_bytes())
+        {
+            let why = format!(
+                "the body does not contain {wanted:?} ({} bytes read): {}",
+                body.len(),
+                assertion::shown(&body)
+            );
+            return Err(Failure::new(ErrorKind::Assertion, why));
+        }
+        let answer = assertion::Answer { headers: Some(&head.headers), body: &body };
+        assertion::judge(&self.check.assertions, &answer, course)
+    }
+}
+
+/// Shows a key of the agent's own; only to hosts that its owner named.
+async fn authorize(
+    request: &mut Request<Full<Bytes>>,
+    auth: &Auth,
+    host: &str,
     around: &Surroundings,
-    course: &mut Course<'_>,
-) -> Result<Option<Next>, Failure> {
-    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https"));
-    let (Some(host), Some(port)) = (host, url.port_or_known_default()) else {
-        let why = format!("{} is neither http nor https", shown(url));
-        return Err(Failure::new(ErrorKind::Protocol, why));
+) -> Result<(), Failure> {
+    let internal = || Failure::new(ErrorKind::Internal, "the key or its header cannot be sent");
+    let (name, text) = match auth {
+        Auth::Basic { user, key } => {
+            let secret = around.keys.shown_to(key, host).await?;
+            (AUTHORIZATION, format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{secret}"))))
+        }
+        Auth::Bearer { key } => {
+            (AUTHORIZATION, format!("Bearer {}", around.keys.shown_to(key, host).await?))
+        }
+        Auth::Header { name, key } => {
+            let name = HeaderName::try_from(name).map_err(|_| internal())?;
+            (name, around.keys.shown_to(key, host).await?)
+        }
     };
-    let request = request(url, host, method)?;
-    let stream = connect(host, port, around, course).await?;
-    if url.scheme() == "https" {
-        let stream = tls::handshake(stream, host, &around.tls, course).await?;
-        exchange(stream, request, check, url, may_follow, course).await
-    } else {
-        exchange(stream, request, check, url, may_follow, course).await
-    }
+    let mut value = HeaderValue::try_from(text).map_err(|_| internal())?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(name, value);
+    Ok(())
 }
 
-fn request(url: &Url, host: &str, method: &Method) -> Result<Request<Empty<Bytes>>, Failure> {
+/// The same request as HTTP/2 writes it: a whole address, and no word about the connection.
+async fn for_http2(request: Request<Full<Bytes>>) -> Result<(Request<()>, Bytes), Failure> {
     let internal = |e: http::Error| Failure::new(ErrorKind::Internal, format!("the request: {e}"));
-    let target = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
+    let (mut head, body) = request.into_parts();
+    let host = head.headers.remove(HOST).unwrap_or(HeaderValue::from_static(""));
+    head.headers.remove(CONNECTION);
+    let authority = Authority::try_from(host.as_bytes()).map_err(|e| internal(e.into()))?;
+    let path = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    let uri = Uri::builder().scheme(Scheme::HTTPS).authority(authority).path_and_query(path);
+    head.uri = uri.build().map_err(internal)?;
+    head.version = Version::HTTP_2;
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    Ok((Request::from_parts(head, ()), body))
+}
+
+fn note_clues(head: &Parts, course: &mut Course<'_>) {
+    let version = if head.version == Version::HTTP_2 {
+        "2"
+    } else if head.version == Version::HTTP_10 {
+        "1.0"
+    } else {
+        "1.1"
     };
-    let host = match url.port() {
-        Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
-        None => HeaderValue::try_from(host),
-    };
-    Request::builder()
-        .method(method)
-        .uri(target)
-        .header(HOST, host.map_err(|e| internal(e.into()))?)
-        .header(USER_AGENT, AGENT)
-        .header(ACCEPT, HeaderValue::from_static("*/*"))
-        .header(CONNECTION, HeaderValue::from_static("close"))
-        .body(Empty::new())
-        .map_err(internal)
-}
-
-/// Sends the request over a fresh connection and judges the answer.
-async fn exchange<T: AsyncRead + AsyncWrite + Unpin>(
-    stream: T,
-    request: Request<Empty<Bytes>>,
-    check: &HttpCheck,
-    url: &Url,
-    may_follow: bool,
-    course: &mut Course<'_>,
-) -> Result<Option<Next>, Failure> {
-    course.begin(Stage::FirstByte);
-    let mark = course.mark;
-    let failed = |e: &hyper::Error| Failure::awaiting_answer(e, mark.get().is_some());
-    let io = TokioIo::new(Meter { io: stream, mark });
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES_MAX)
-        .handshake(io)
-        .await
-        .map_err(|e| failed(&e))?;
-    let mut connection = Driven { connection: pin!(connection), done: false };
-    let response = connection.drive(sender.send_request(request)).await.map_err(|e| failed(&e))?;
-    let status = response.status().as_u16();
-    course.status = Some(status);
-    if may_follow && let Some(next) = redirect(url, status, response.headers())? {
-        return Ok(Some(next));
-    }
-    judge_status(status, &check.status)?;
-    read_body(response, check.body_contains.as_deref(), &mut connection).await?;
-    Ok(None)
-}
-
-/// A connection that moves on while its answer is awaited: no task of its own.
-struct Driven<'a, C> {
-    connection: Pin<&'a mut C>,
-    done: bool,
-}
-
-impl<C: Future> Driven<'_, C> {
-    async fn drive<F: Future>(&mut self, answer: F) -> F::Output {
-        let mut answer = pin!(answer);
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(out) = answer.as_mut().poll(cx) {
-                return Poll::Ready(out);
-            }
-            if !self.done {
-                // how the connection ended, the answer tells as well
-                self.done = self.connection.as_mut().poll(cx).is_ready();
-            }
-            answer.as_mut().poll(cx)
-        })
-        .await
+    course.clues.http_version = Some(version.to_owned());
+    course.clues.headers.clear();
+    for name in CLUES {
+        if let Some(value) = head.headers.get(name) {
+            let value = certificate::cut(&String::from_utf8_lossy(value.as_bytes()));
+            course.clues.headers.push((name.to_owned(), value));
+        }
     }
 }
 
@@ -176,7 +344,7 @@ fn redirect(url: &Url, status: u16, headers: &HeaderMap) -> Result<Option<Next>,
     Ok(Some(Next { url, as_get: matches!(status, 301..=303) }))
 }
 
-fn judge_status(status: u16, expected: &StatusSet) -> Result<(), Failure> {
+fn judge_status(status: u16, expected: &StatusSet, headers: &HeaderMap) -> Result<(), Failure> {
     if expected.contains(status) {
         return Ok(());
     }
@@ -189,37 +357,12 @@ fn judge_status(status: u16, expected: &StatusSet) -> Result<(), Failure> {
         if low == high { low.to_string() } else { format!("{low}-{high}") }
     };
     let ranges: Vec<String> = expected.ranges().iter().map(range).collect();
-    Err(Failure::new(kind, format!("status {status}, expected {}", ranges.join(", "))))
-}
-
-/// Reads the body, and looks for `wanted` in it.
-async fn read_body<C: Future>(
-    response: Response<Incoming>,
-    wanted: Option<&str>,
-    connection: &mut Driven<'_, C>,
-) -> Result<(), Failure> {
-    let mut body = response.into_body();
-    let (mut kept, mut read) = (Vec::new(), 0);
-    while read < BODY_BYTES_MAX {
-        let Some(frame) = connection.drive(body.frame()).await else { break };
-        let frame = frame.map_err(|e| Failure::reading_body(&e, read))?;
-        let Ok(data) = frame.into_data() else { continue };
-        read += data.len();
-        if wanted.is_some() {
-            kept.extend_from_slice(&data);
-        }
-    }
-    match wanted {
-        Some(wanted) if !contains(&kept, wanted.as_bytes()) => {
-            let why = format!("the body does not contain {wanted:?} ({read} bytes read)");
-            Err(Failure::new(ErrorKind::Assertion, why))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn contains(text: &[u8], wanted: &[u8]) -> bool {
-    wanted.is_empty() || text.windows(wanted.len()).any(|window| window == wanted)
+    let later = headers.get(http::header::RETRY_AFTER).map(|value| {
+        format!(", retry after {}", certificate::cut(&String::from_utf8_lossy(value.as_bytes())))
+    });
+    let expected = ranges.join(", ");
+    let why = format!("status {status}, expected {expected}{}", later.unwrap_or_default());
+    Err(Failure::new(kind, why))
 }
 
 /// An address without the user's name and password.

@@ -52,8 +52,15 @@ impl Keys {
         Self { known: Arc::new(known), ledger }
     }
 
-    /// The key called `name`, for a look at `host` that costs `tokens` at most.
-    pub(super) async fn lend(&self, name: &str, host: &str, tokens: u64) -> Result<Lent, Failure> {
+    /// The key called `name`, for a look at `host` that spends no tokens.
+    pub(super) async fn shown_to(&self, name: &str, host: &str) -> Result<String, Failure> {
+        let key = self.known(name, host)?.clone();
+        let name = name.to_owned();
+        let read = tokio::task::spawn_blocking(move || secret(&name, &key));
+        read.await.map_err(|e| Failure::new(ErrorKind::Internal, e.to_string()))?
+    }
+
+    fn known(&self, name: &str, host: &str) -> Result<&Key, Failure> {
         let denied = |why: String| Failure::new(ErrorKind::PolicyDenied, why);
         let Some(key) = self.known.get(name) else {
             let why =
@@ -65,12 +72,15 @@ impl Keys {
                 format!("key {name:?} is not for {host}: its hosts are {}", key.hosts.join(", "));
             return Err(denied(why));
         }
+        Ok(key)
+    }
+
+    /// The key called `name`, for a look at `host` that costs `tokens` at most.
+    pub(super) async fn lend(&self, name: &str, host: &str, tokens: u64) -> Result<Lent, Failure> {
+        let key = self.known(name, host)?;
         let (key, ledger, name) = (key.clone(), Arc::clone(&self.ledger), name.to_owned());
         let lent = tokio::task::spawn_blocking(move || {
-            let secret = read(&key.file).map_err(|e| {
-                let why = format!("cannot read key {name:?} from {}: {e}", key.file.display());
-                Failure::new(ErrorKind::Internal, why)
-            })?;
+            let secret = secret(&name, &key)?;
             let mut book = ledger.lock().unwrap_or_else(PoisonError::into_inner);
             let day = today();
             book.take(&name, tokens, key.tokens_per_day, day)?;
@@ -112,6 +122,13 @@ impl Lent {
             tracing::warn!(%error, "what a look used was not written down");
         }
     }
+}
+
+fn secret(name: &str, key: &Key) -> Result<String, Failure> {
+    read(&key.file).map_err(|e| {
+        let why = format!("cannot read key {name:?} from {}: {e}", key.file.display());
+        Failure::new(ErrorKind::Internal, why)
+    })
 }
 
 fn read(file: &Path) -> io::Result<String> {

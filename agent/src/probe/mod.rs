@@ -8,17 +8,24 @@
 //! means is judged elsewhere; here it is only told apart, in the words of
 //! [`ErrorKind`](parallax_model::ErrorKind).
 //!
-//! One file a kind of probe: `http`, `tcp`, `dns`, `icmp` (its packets in `echo`), `grpc`, `llm` (with its
-//! `keys` and their budgets). What they share: `resolve` (name to addresses),
-//! `connect` (addresses to a connection, with the `policy` asked of each address), `tls`, `timing`
+//! One file a kind of probe: `http` (with `http2` and `body`), `handshake` (the kind `tls`), `tcp`, `dns`,
+//! `icmp` (its packets in `echo`), `grpc`, `llm` (with its `keys` and their budgets). What they share:
+//! `resolve` (name to addresses), `connect` (addresses to a connection, with the `policy` asked of each
+//! address), `tls` and `certificate`, `assertion`, `timing`
 //! (which stage took how long), `failure` (errors into kinds and sentences).
 
+mod assertion;
+mod body;
+mod certificate;
 mod connect;
 mod dns;
+mod driven;
 mod echo;
 mod failure;
 mod grpc;
+mod handshake;
 mod http;
+mod http2;
 mod icmp;
 mod keys;
 mod llm;
@@ -49,7 +56,8 @@ pub use tls::TlsError;
 #[derive(Debug)]
 pub struct Surroundings {
     resolver: Resolver,
-    tls: Arc<rustls::ClientConfig>,
+    tls: tls::Client,
+    tls_h2: tls::Client,
     connect_to: BTreeMap<String, SocketAddr>,
     keys: Keys,
 }
@@ -61,8 +69,10 @@ impl Surroundings {
         extra_ca: Option<&Path>,
         connect_to: BTreeMap<String, SocketAddr>,
     ) -> Result<Self, TlsError> {
-        let tls = Arc::new(tls::client_config(extra_ca)?);
-        Ok(Self { resolver: Resolver::of_system(), tls, connect_to, keys: Keys::default() })
+        let tls = tls::client(extra_ca)?;
+        let tls_h2 = tls::offering(&tls, &[b"h2", b"http/1.1"]);
+        let resolver = Resolver::of_system();
+        Ok(Self { resolver, tls, tls_h2, connect_to, keys: Keys::default() })
     }
 
     /// The same, with keys that looks may use.
@@ -92,6 +102,7 @@ pub async fn look(
             Check::Icmp(check) => icmp::look(check, around, &mut course).await,
             Check::Grpc(check) => grpc::look(check, around, &mut course).await,
             Check::Llm(check) => llm::look(check, around, &mut course).await,
+            Check::Tls(check) => handshake::look(check, around, &mut course).await,
         }
     })
     .await;
@@ -102,6 +113,10 @@ pub async fn look(
     };
     let ended = Instant::now();
     course.end(ended);
+    if failure.is_none() && !asked {
+        // a request id a look would be a new clue every time
+        course.clues.headers.clear();
+    }
     ProbeResult {
         target: target.name.clone(),
         started,
@@ -110,6 +125,7 @@ pub async fn look(
         stages: course.stages,
         status: course.status,
         peer: course.peer.map(named),
+        clues: (!course.clues.is_empty()).then(|| Arc::new(course.clues)),
         detail: failure.map(|failure| failure.detail),
         seen: course.seen.map(Box::new),
         asked,

@@ -6,7 +6,7 @@ use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::{TokioResolver, system_conf};
-use parallax_model::ErrorKind;
+use parallax_model::{ErrorKind, Family};
 
 use super::failure::Failure;
 
@@ -25,15 +25,30 @@ impl Resolver {
     }
 
     /// The addresses of `name`, IPv4 first, at most [`ADDRESSES_MAX`], at least one.
-    pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
+    pub(super) async fn addresses(
+        &self,
+        name: &str,
+        family: Family,
+    ) -> Result<Vec<IpAddr>, Failure> {
         let resolver = self.0.as_ref().map_err(|why| Failure::new(ErrorKind::Internal, why))?;
         let found = resolver.lookup_ip(name).await.map_err(|e| explain(&e, name))?;
-        let mut addresses: Vec<IpAddr> = found.iter().collect();
+        let wanted = |ip: &IpAddr| match family {
+            Family::Any => true,
+            Family::V4 => ip.is_ipv4(),
+            Family::V6 => ip.is_ipv6(),
+        };
+        let mut addresses: Vec<IpAddr> = found.iter().filter(wanted).collect();
         // a machine without IPv6 has one failure less to go through, one with it loses nothing
         addresses.sort_by_key(IpAddr::is_ipv6);
         addresses.truncate(ADDRESSES_MAX);
         if addresses.is_empty() {
-            return Err(Failure::new(ErrorKind::DnsNxdomain, format!("{name} has no address")));
+            let of = match family {
+                Family::Any => "",
+                Family::V4 => "IPv4 ",
+                Family::V6 => "IPv6 ",
+            };
+            let why = format!("{name} has no {of}address");
+            return Err(Failure::new(ErrorKind::DnsNxdomain, why));
         }
         Ok(addresses)
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parallax_model::{Seen, Stage, Stages};
+use parallax_model::{Clues, Family, Seen, Stage, Stages};
 
 /// So long before its deadline a look that has something to tell stops waiting, and tells it.
 const LAST_WORD: Duration = Duration::from_millis(10);
@@ -21,6 +21,11 @@ pub(super) struct Mark {
 impl Mark {
     pub(super) fn new(origin: Instant) -> Self {
         Self { origin, after_ns: AtomicU64::new(0) }
+    }
+
+    /// When the look began.
+    pub(super) const fn origin(&self) -> Instant {
+        self.origin
     }
 
     /// A byte came. Only the first one counts.
@@ -50,6 +55,8 @@ pub(super) struct Course<'a> {
     pub(super) seen: Option<Seen>,
     /// How long the look took, if that is not the time that passed.
     pub(super) latency: Option<Duration>,
+    pub(super) clues: Clues,
+    pub(super) family: Family,
     pub(super) deadline: Instant,
     pub(super) mark: &'a Mark,
     running: Option<(Stage, Instant)>,
@@ -64,6 +71,8 @@ impl<'a> Course<'a> {
             peer: None,
             seen: None,
             latency: None,
+            clues: Clues::default(),
+            family: Family::Any,
             deadline,
             mark,
             running: None,

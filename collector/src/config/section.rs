@@ -180,6 +180,11 @@ impl<'a> Field<'a> {
         number
     }
 
+    /// The value as TOML has it.
+    pub(super) fn value(&self) -> &'a DeValue<'a> {
+        self.value.get_ref()
+    }
+
     /// True or false.
     pub(super) fn truth(&self) -> Option<bool> {
         let truth = self.value.get_ref().as_bool();

@@ -21,6 +21,7 @@ pub(super) const KEYS: &[&str] = &[
     "http",
     "tcp",
     "dns",
+    "tls",
     "icmp",
     "grpc",
     "llm",

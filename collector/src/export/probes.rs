@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use parallax_model::{AgentName, Check, ErrorKind, Seen, Stage, Target};
+use parallax_model::{AgentName, Check, Clues, ErrorKind, Seen, Stage, Target, TlsClue};
 
 use super::exposition::{Labels, Lines, Metric};
 use super::own::seconds;
@@ -35,6 +35,7 @@ pub(super) enum Kind {
     Http,
     Tcp,
     Dns,
+    Tls,
     Icmp,
     Grpc,
     Llm,
@@ -93,6 +94,22 @@ families! {
         });
     "gauge" "probe_http_status_code" "Response HTTP status code"
         |row, lines| row.put_for(Kind::Http, lines, |path| path.status().unwrap_or(0));
+    "gauge" "probe_http_version" "Returns the version of HTTP of the probe response"
+        |row, lines| if let Some(version) = row.clues().and_then(|c| c.http_version.as_ref()) {
+            lines.put(&row.labels, version);
+        };
+    "gauge" "probe_ssl_earliest_cert_expiry" "Returns last SSL chain expiry in unixtime"
+        |row, lines| if let Some(expiry) = row.tls().and_then(TlsClue::earliest_expiry_s) {
+            lines.put(&row.labels, expiry);
+        };
+    "gauge" "probe_tls_version_info" "Returns the TLS version used or NaN when unknown"
+        |row, lines| if let Some(tls) = row.tls() {
+            lines.put_with(&row.labels, ("version", &tls.version), 1);
+        };
+    "gauge" "probe_tls_cipher_info" "Returns the TLS cipher negotiated during handshake"
+        |row, lines| if let Some(tls) = row.tls() {
+            lines.put_with(&row.labels, ("cipher", &tls.cipher), 1);
+        };
     "gauge" "probe_dns_duration_seconds" "Duration of DNS request by phase"
         |row, lines| row.put_phases(Kind::Dns, lines, &[
             ("resolve", Stage::Resolve),
@@ -118,6 +135,16 @@ impl Row {
     /// The last look, if it says something of the target now.
     fn last(&self) -> Option<&Path> {
         Some(&self.path).filter(|p| self.fresh && !p.error().is_some_and(ErrorKind::is_ours))
+    }
+
+    /// What the last look saw beside its outcome; also of one that failed: a certificate that has expired is
+    /// what one wants to know the date of.
+    fn clues(&self) -> Option<&Clues> {
+        self.last().and_then(Path::clues)
+    }
+
+    fn tls(&self) -> Option<&TlsClue> {
+        self.clues().and_then(|clues| clues.tls.as_ref())
     }
 
     fn put<V: std::fmt::Display>(&self, lines: &mut Lines<'_>, value: impl FnOnce(&Path) -> V) {
@@ -215,6 +242,7 @@ pub(super) fn rows(fleet: &Fleet, paths: Vec<PathRow>, tallies: Option<&[PathTal
                 Check::Http(_) => Kind::Http,
                 Check::Tcp(_) => Kind::Tcp,
                 Check::Dns(_) => Kind::Dns,
+                Check::Tls(_) => Kind::Tls,
                 Check::Icmp(_) => Kind::Icmp,
                 Check::Grpc(_) => Kind::Grpc,
                 Check::Llm(_) => Kind::Llm,
@@ -261,9 +289,12 @@ fn info_labels(fleet: &Fleet, agent: &AgentName, target: &Target, path: Labels) 
 fn check_name(target: &Target) -> &'static str {
     match target.check {
         Check::Icmp(_) => "ping",
-        Check::Http(_) | Check::Tcp(_) | Check::Dns(_) | Check::Grpc(_) | Check::Llm(_) => {
-            target.check.kind()
-        }
+        Check::Http(_)
+        | Check::Tcp(_)
+        | Check::Dns(_)
+        | Check::Tls(_)
+        | Check::Grpc(_)
+        | Check::Llm(_) => target.check.kind(),
     }
 }
 

@@ -51,6 +51,7 @@ fn look(agent: &str, s: i64, shop_is_up: bool) -> Arrival {
         stages: Stages::default(),
         status: None,
         peer: None,
+        clues: None,
         detail: None,
         seen: None,
         asked: false,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parallax_model::{
     AgentName, AgentSpec, Check, HttpCheck, InvalidName, LlmApi, LlmCheck, Provider, Region, Role,
-    Selector, StatusSet, Target, TargetName,
+    Selector, Target, TargetName,
 };
 
 use super::service::Kind;
@@ -119,11 +119,5 @@ fn target(name: &str, role: Role, kind: Kind) -> Result<Target, InvalidName> {
 }
 
 fn page(name: &str) -> Check {
-    Check::Http(HttpCheck {
-        url: format!("http://{}/", host(name)),
-        method: "GET".to_owned(),
-        status: StatusSet::default(),
-        body_contains: None,
-        redirects_max: 0,
-    })
+    Check::Http(HttpCheck::get(format!("http://{}/", host(name))))
 }

@@ -30,6 +30,7 @@ pub(crate) fn results(epoch: u64, first: u64, last: u64) -> Batch {
         stages: Stages { connect: Some(Duration::from_micros(7)), ..Stages::default() },
         status: Some(200),
         peer: Some("127.0.0.1:80".into()),
+        clues: None,
         detail: None,
         seen: None,
         asked: false,

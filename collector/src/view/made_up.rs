@@ -8,7 +8,7 @@ use parallax_model::fault::{Standing, TargetState};
 use parallax_model::{
     AgentSpec, Alternative, Batch, Change, Check, Confidence, Coverage, Epoch, ErrorKind, Evidence,
     Fault, FaultId, FaultState, HttpCheck, Locus, Outcome, ProbeResult, Role, Selector, Seq,
-    Stages, StatusSet, Target, Timestamp, Without, Witness,
+    Stages, Target, Timestamp, Without, Witness,
 };
 
 use super::{AgentNews, News};
@@ -47,13 +47,7 @@ pub(crate) fn target(target: &str, role: Role) -> Target {
         timeout: Duration::from_millis(900),
         depends_on: vec![],
         agents: Selector::default(),
-        check: Check::Http(HttpCheck {
-            url: "https://example.test/health".to_owned(),
-            method: "GET".to_owned(),
-            status: StatusSet::default(),
-            body_contains: None,
-            redirects_max: 0,
-        }),
+        check: Check::Http(HttpCheck::get("https://example.test/health")),
     }
 }
 
@@ -74,6 +68,7 @@ pub(crate) fn look(target: &str, at: Timestamp, latency_ms: u64, outcome: Outcom
         stages: Stages::default(),
         status: (outcome == Outcome::Fail(ErrorKind::Status5xx)).then_some(500),
         peer: None,
+        clues: None,
         detail: (!outcome.is_ok()).then(|| "internal server error <b>&\"'".to_owned()),
         seen: None,
         asked: false,

@@ -1,15 +1,16 @@
 //! One agent's way to one target: the last look, and a short memory of the ones before.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use parallax_model::{ErrorKind, Outcome, ProbeResult, Seen, Stage, Timestamp};
+use parallax_model::{Clues, ErrorKind, Outcome, ProbeResult, Seen, Stage, Timestamp};
 
 /// Looks remembered of each path: half a minute at a 1 s interval, a quarter of an hour at 30 s.
 pub(super) const LOOKS_KEPT: usize = 30;
 
 /// Bytes of the last failure's detail that are kept, so that a path stays below 200 bytes.
-const DETAIL_KEPT_BYTES_MAX: usize = 56;
+const DETAIL_KEPT_BYTES_MAX: usize = 48;
 
 /// For so long after a look arrived, those that seem older are a backlog. Those that come later tell that
 /// the agent's clock was set back: without an end, its path would look dead until that clock caught up.
@@ -44,6 +45,7 @@ pub struct Path {
     detail: Option<Box<str>>,
     /// Boxed: most kinds have none.
     seen: Option<Box<Seen>>,
+    clues: Option<Arc<Clues>>,
 }
 
 /// The address that a look connected to, as told in metrics: enough to see that it changed.
@@ -80,6 +82,7 @@ impl Path {
             ring: [CODE_FAIL; LOOKS_KEPT],
             detail: None,
             seen: None,
+            clues: None,
         };
         path.see(result, received);
         path
@@ -108,6 +111,10 @@ impl Path {
             Outcome::Fail(_) => result.detail.as_deref().map(|d| cut(d).into()),
         };
         self.seen.clone_from(&result.seen);
+        // looks mostly see the same: what is equal is kept once
+        if self.clues != result.clues {
+            self.clues.clone_from(&result.clues);
+        }
         if let Some(slot) = self.ring.get_mut(usize::from(self.next)) {
             *slot = encode(result);
         }
@@ -159,6 +166,11 @@ impl Path {
     /// What the last look measured beside its stages.
     pub fn seen(&self) -> Option<&Seen> {
         self.seen.as_deref()
+    }
+
+    /// What the last look saw beside its outcome.
+    pub fn clues(&self) -> Option<&Clues> {
+        self.clues.as_deref()
     }
 
     /// The remembered looks, oldest first.
@@ -224,6 +236,7 @@ mod tests {
             stages: Stages::default(),
             status: None,
             peer: None,
+            clues: None,
             detail: (!outcome.is_ok()).then(|| "é".repeat(100)),
             seen: None,
             asked: false,

@@ -20,6 +20,15 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in order.
+    pub const ALL: &'static [Self] =
+        &[Self::Resolve, Self::Connect, Self::Tls, Self::FirstByte, Self::Transfer, Self::Assert];
+
+    /// The stage a word stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|stage| stage.as_str() == word)
+    }
+
     /// The word used in JSON, metrics and on pages.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@
 //! Never: a clock, I/O, async, serde, or any dependency beside `std`.
 #![forbid(unsafe_code)]
 
+pub mod clues;
 pub mod fault;
 pub mod fitness;
 pub mod interval;
@@ -22,6 +23,7 @@ pub mod selector;
 pub mod target;
 pub mod time;
 
+pub use clues::{Certificate, Clues, TlsClue};
 pub use fault::{
     Alternative, AskFor, Change, Confidence, Coverage, Evidence, Fault, FaultId, FaultState,
     Reason, Without, Witness,
@@ -36,7 +38,8 @@ pub use result::{Outcome, ProbeResult, Stages};
 pub use seen::{DnsSeen, GrpcSeen, IcmpSeen, LlmSeen, Seen, Serving};
 pub use selector::Selector;
 pub use target::{
-    AgentSpec, Check, DnsCheck, DnsTransport, Family, GrpcCheck, HttpCheck, IcmpCheck, LlmApi,
-    LlmCheck, Rcode, RecordType, Role, StatusSet, Target, TcpCheck, TcpStep,
+    AgentSpec, Assertion, Auth, Check, DnsCheck, DnsTransport, Family, GrpcCheck, HttpCheck,
+    IcmpCheck, LlmApi, LlmCheck, Must, Rcode, RecordType, Role, StatusSet, Target, TcpCheck,
+    TcpStep, TlsCheck, TlsOptions,
 };
 pub use time::Timestamp;

@@ -1,8 +1,9 @@
 //! What one look saw, as a value.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{ErrorKind, Seen, Stage, TargetName, Timestamp};
+use crate::{Clues, ErrorKind, Seen, Stage, TargetName, Timestamp};
 
 /// Longest detail kept of one look, in bytes.
 pub const DETAIL_BYTES_MAX: usize = 256;
@@ -27,6 +28,8 @@ pub struct ProbeResult {
     pub status: Option<u16>,
     /// The address that was connected to.
     pub peer: Option<String>,
+    /// What helps to find the cause. Shared: looks at one target mostly see the same.
+    pub clues: Option<Arc<Clues>>,
     /// What a person should know of a failure, at most [`DETAIL_BYTES_MAX`] bytes.
     pub detail: Option<String>,
     /// What was measured beside the stages, also of a look that failed.

@@ -1,14 +1,16 @@
 //! Batches of results.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parallax_model::result::{DETAIL_BYTES_MAX, LATENCY_MAX, detail};
 use parallax_model::{
-    Batch, Body, Epoch, Gap, GapReason, ProbeResult, Seq, Span, Stages, TargetName, Timestamp,
+    Batch, Body, Clues, Epoch, Gap, GapReason, ProbeResult, Seq, Span, Stages, TargetName,
+    Timestamp,
 };
 use prost::Message;
 
-use super::{InvalidMessage, bounded, kind, named, seen};
+use super::{InvalidMessage, bounded, clues, kind, named, seen};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RESULTS_MAX};
 use crate::pb;
 
@@ -35,10 +37,13 @@ impl From<&Batch> for pb::Batch {
             Body::Results(results) => {
                 wire.base_us = results.first().map_or(0, |r| r.started.micros());
                 wire.results.reserve_exact(results.len());
+                let mut told = Vec::new();
                 for result in results {
-                    let result = result_to_wire(&mut wire, result);
+                    let clues = result.clues.as_ref().map_or(0, |clues| clue(&mut told, clues));
+                    let result = pb::Result { clues, ..result_to_wire(&mut wire, result) };
                     wire.results.push(result);
                 }
+                wire.clues = told.into_iter().map(|c| clues::to_wire(c)).collect();
             }
         }
         wire
@@ -64,6 +69,15 @@ fn place(table: &mut Vec<String>, text: &str) -> u32 {
     at as u32
 }
 
+/// The place of `clues` among those told already, plus one.
+fn clue<'a>(told: &mut Vec<&'a Arc<Clues>>, clues: &'a Arc<Clues>) -> u32 {
+    let at = told.iter().rposition(|&t| Arc::ptr_eq(t, clues) || t == clues).unwrap_or_else(|| {
+        told.push(clues);
+        told.len() - 1
+    });
+    at as u32 + 1
+}
+
 fn result_to_wire(batch: &mut pb::Batch, result: &ProbeResult) -> pb::Result {
     let target = place(&mut batch.targets, result.target.as_str());
     let peer = result.peer.as_ref().map_or(0, |peer| place(&mut batch.peers, peer) + 1);
@@ -83,6 +97,7 @@ fn result_to_wire(batch: &mut pb::Batch, result: &ProbeResult) -> pb::Result {
         detail: result.detail.as_deref().map(detail).unwrap_or_default(),
         asked: result.asked,
         seen: result.seen.as_deref().map(seen::to_wire),
+        clues: 0,
     }
 }
 
@@ -109,11 +124,14 @@ impl TryFrom<pb::Batch> for Batch {
         bounded("batch.targets", wire.targets.len(), wire.results.len())?;
         bounded("batch.peers", wire.peers.len(), wire.results.len())?;
         let targets = targets_from_wire(&wire.targets)?;
+        bounded("batch.clues", wire.clues.len(), wire.results.len())?;
+        let clues: Vec<_> = wire.clues.iter().map(|c| Arc::new(clues::from_wire(c))).collect();
+        let known = Known { base_us: wire.base_us, targets, peers: &wire.peers, clues };
         let results = wire
             .results
             .iter()
             .enumerate()
-            .map(|(at, r)| result_from_wire(at, r, wire.base_us, &targets, &wire.peers))
+            .map(|(at, r)| result_from_wire(at, r, &known))
             .collect::<Result<Vec<_>, _>>()?;
         if results.is_empty() {
             return Err(InvalidMessage::new("batch.results", "neither results nor a gap"));
@@ -142,25 +160,42 @@ fn targets_from_wire(names: &[String]) -> Result<Vec<TargetName>, InvalidMessage
         .collect()
 }
 
+/// What results of a batch refer to.
+struct Known<'a> {
+    base_us: i64,
+    targets: Vec<TargetName>,
+    peers: &'a [String],
+    clues: Vec<Arc<Clues>>,
+}
+
 fn result_from_wire(
     at: usize,
     wire: &pb::Result,
-    base_us: i64,
-    targets: &[TargetName],
-    peers: &[String],
+    known: &Known<'_>,
 ) -> Result<ProbeResult, InvalidMessage> {
     let invalid =
         |field: &str, why: &str| InvalidMessage::new(format!("batch.results[{at}].{field}"), why);
-    let target = targets
+    let target = known
+        .targets
         .get(wire.target as usize)
         .ok_or_else(|| invalid("target", "no such entry in batch.targets"))?;
     let peer = match wire.peer.checked_sub(1) {
         None => None,
         Some(index) => Some(
-            peers
+            known
+                .peers
                 .get(index as usize)
                 .ok_or_else(|| invalid("peer", "no such entry in batch.peers"))?,
         ),
+    };
+    let clues = match wire.clues.checked_sub(1) {
+        None => None,
+        Some(index) => Some(Arc::clone(
+            known
+                .clues
+                .get(index as usize)
+                .ok_or_else(|| invalid("clues", "no such entry in batch.clues"))?,
+        )),
     };
     let latency = Duration::from_micros(wire.latency_us);
     if latency > LATENCY_MAX {
@@ -173,12 +208,13 @@ fn result_from_wire(
         wire.status.map(u16::try_from).transpose().map_err(|_| invalid("status", "over 65535"))?;
     Ok(ProbeResult {
         target: target.clone(),
-        started: Timestamp::from_micros(base_us.saturating_add(wire.started_us)),
+        started: Timestamp::from_micros(known.base_us.saturating_add(wire.started_us)),
         latency,
         outcome: kind::from_wire(wire.error),
         stages: stages_from_wire(wire).ok_or_else(|| invalid("stages", "more than an hour"))?,
         status,
         peer: peer.map(|p| detail(p)),
+        clues,
         detail: (!wire.detail.is_empty()).then(|| detail(&wire.detail)),
         seen: wire.seen.as_ref().map(|seen| Box::new(seen::from_wire(seen))),
         asked: wire.asked,

@@ -1,6 +1,7 @@
 //! The door: wire to domain, with errors that name the field.
 
 pub(crate) mod batch;
+mod clues;
 mod fitness;
 mod kind;
 mod seen;

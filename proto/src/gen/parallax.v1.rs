@@ -87,6 +87,9 @@ pub struct Batch {
     /// The numbers from first_seq to gap.last_seq are lost.
     #[prost(message, optional, tag = "7")]
     pub gap: ::core::option::Option<Gap>,
+    /// Clues, by which results refer to them: looks at one target mostly see the same.
+    #[prost(message, repeated, tag = "20")]
+    pub clues: ::prost::alloc::vec::Vec<Clues>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Result {
@@ -121,6 +124,9 @@ pub struct Result {
     /// Asked for by the collector, outside the schedule.
     #[prost(bool, tag = "13")]
     pub asked: bool,
+    /// Index into Batch.clues, plus one; 0: none.
+    #[prost(uint32, tag = "20")]
+    pub clues: u32,
     /// What was measured beside the stages.
     #[prost(oneof = "result::Seen", tags = "40, 41, 42, 43")]
     pub seen: ::core::option::Option<result::Seen>,
@@ -139,6 +145,53 @@ pub mod result {
         #[prost(message, tag = "43")]
         Llm(super::LlmSeen),
     }
+}
+/// What helps a person to find the cause of a result.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Clues {
+    /// "1.1", "2"; empty: none.
+    #[prost(string, tag = "1")]
+    pub http_version: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
+    #[prost(message, optional, tag = "3")]
+    pub tls: ::core::option::Option<TlsClue>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Header {
+    /// In lower case.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+/// A handshake that came to its end, and what the peer presented, valid or not.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TlsClue {
+    #[prost(string, tag = "1")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub cipher: ::prost::alloc::string::String,
+    /// The peer's own first.
+    #[prost(message, repeated, tag = "3")]
+    pub chain: ::prost::alloc::vec::Vec<Certificate>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Certificate {
+    #[prost(bytes = "vec", tag = "1")]
+    pub fingerprint_sha256: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub issuer: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub serial: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub alternative_names: ::prost::alloc::string::String,
+    #[prost(int64, tag = "6")]
+    pub not_before_s: i64,
+    #[prost(int64, tag = "7")]
+    pub not_after_s: i64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DnsSeen {
@@ -303,7 +356,7 @@ pub struct Target {
     pub timeout_us: u64,
     #[prost(string, repeated, tag = "5")]
     pub depends_on: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    #[prost(oneof = "target::Check", tags = "6, 7, 8, 40, 41, 42")]
+    #[prost(oneof = "target::Check", tags = "6, 7, 8, 20, 40, 41, 42")]
     pub check: ::core::option::Option<target::Check>,
 }
 /// Nested message and enum types in `Target`.
@@ -316,6 +369,8 @@ pub mod target {
         Tcp(super::TcpCheck),
         #[prost(message, tag = "8")]
         Dns(super::DnsCheck),
+        #[prost(message, tag = "20")]
+        Tls(super::TlsCheck),
         #[prost(message, tag = "40")]
         Icmp(super::IcmpCheck),
         #[prost(message, tag = "41")]
@@ -336,6 +391,111 @@ pub struct HttpCheck {
     pub body_contains: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(uint32, tag = "5")]
     pub redirects_max: u32,
+    #[prost(message, repeated, tag = "20")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
+    #[prost(string, optional, tag = "21")]
+    pub body: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bool, tag = "22")]
+    pub http2: bool,
+    #[prost(bool, tag = "23")]
+    pub compression: bool,
+    /// 0: the usual 1 MiB.
+    #[prost(uint32, tag = "24")]
+    pub body_bytes_max: u32,
+    /// 0: any, 4 or 6.
+    #[prost(uint32, tag = "25")]
+    pub family: u32,
+    #[prost(message, optional, tag = "26")]
+    pub tls: ::core::option::Option<TlsOptions>,
+    #[prost(message, repeated, tag = "27")]
+    pub assertions: ::prost::alloc::vec::Vec<Assertion>,
+    #[prost(message, optional, tag = "28")]
+    pub auth: ::core::option::Option<HttpAuth>,
+}
+/// How a key of the agent's own is shown.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HttpAuth {
+    /// Name of a key in the agent's own configuration; never the key.
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(oneof = "http_auth::Scheme", tags = "2, 3, 4")]
+    pub scheme: ::core::option::Option<http_auth::Scheme>,
+}
+/// Nested message and enum types in `HttpAuth`.
+pub mod http_auth {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Bearer {}
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Scheme {
+        /// The user's name; the key is the password.
+        #[prost(string, tag = "2")]
+        Basic(::prost::alloc::string::String),
+        #[prost(message, tag = "3")]
+        Bearer(Bearer),
+        /// The name of a header whose value is the key.
+        #[prost(string, tag = "4")]
+        Header(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TlsCheck {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub tls: ::core::option::Option<TlsOptions>,
+    /// 0: any, 4 or 6.
+    #[prost(uint32, tag = "3")]
+    pub family: u32,
+    #[prost(message, repeated, tag = "4")]
+    pub assertions: ::prost::alloc::vec::Vec<Assertion>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TlsOptions {
+    /// Asked for, and looked for in the certificate; absent: the host's name.
+    #[prost(string, optional, tag = "1")]
+    pub server_name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bool, tag = "2")]
+    pub any_certificate: bool,
+}
+/// One thing that must hold.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Assertion {
+    /// For header, body and json.
+    #[prost(enumeration = "Must", tag = "6")]
+    pub must: i32,
+    /// What must compares with.
+    #[prost(string, tag = "7")]
+    pub value: ::prost::alloc::string::String,
+    #[prost(oneof = "assertion::Of", tags = "1, 2, 3, 4, 5")]
+    pub of: ::core::option::Option<assertion::Of>,
+}
+/// Nested message and enum types in `Assertion`.
+pub mod assertion {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Body {}
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Within {
+        /// The stage's word; empty: the whole look.
+        #[prost(string, tag = "1")]
+        pub stage: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "2")]
+        pub most_us: u64,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Of {
+        /// The name of a header.
+        #[prost(string, tag = "1")]
+        Header(::prost::alloc::string::String),
+        #[prost(message, tag = "2")]
+        Body(Body),
+        /// A JSON path (RFC 9535).
+        #[prost(string, tag = "3")]
+        Json(::prost::alloc::string::String),
+        #[prost(uint32, tag = "4")]
+        CertificateDays(u32),
+        #[prost(message, tag = "5")]
+        Within(Within),
+    }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRange {
@@ -630,6 +790,59 @@ impl Unfit {
             "UNFIT_MEMORY" => Some(Self::Memory),
             "UNFIT_FILES" => Some(Self::Files),
             "UNFIT_CLOCK" => Some(Self::Clock),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Must {
+    Unknown = 0,
+    Exist = 1,
+    BeAbsent = 2,
+    Equal = 3,
+    Differ = 4,
+    Contain = 5,
+    Lack = 6,
+    Match = 7,
+    MatchNot = 8,
+    AtLeast = 9,
+    AtMost = 10,
+}
+impl Must {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "MUST_UNKNOWN",
+            Self::Exist => "MUST_EXIST",
+            Self::BeAbsent => "MUST_BE_ABSENT",
+            Self::Equal => "MUST_EQUAL",
+            Self::Differ => "MUST_DIFFER",
+            Self::Contain => "MUST_CONTAIN",
+            Self::Lack => "MUST_LACK",
+            Self::Match => "MUST_MATCH",
+            Self::MatchNot => "MUST_MATCH_NOT",
+            Self::AtLeast => "MUST_AT_LEAST",
+            Self::AtMost => "MUST_AT_MOST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MUST_UNKNOWN" => Some(Self::Unknown),
+            "MUST_EXIST" => Some(Self::Exist),
+            "MUST_BE_ABSENT" => Some(Self::BeAbsent),
+            "MUST_EQUAL" => Some(Self::Equal),
+            "MUST_DIFFER" => Some(Self::Differ),
+            "MUST_CONTAIN" => Some(Self::Contain),
+            "MUST_LACK" => Some(Self::Lack),
+            "MUST_MATCH" => Some(Self::Match),
+            "MUST_MATCH_NOT" => Some(Self::MatchNot),
+            "MUST_AT_LEAST" => Some(Self::AtLeast),
+            "MUST_AT_MOST" => Some(Self::AtMost),
             _ => None,
         }
     }

@@ -10,8 +10,7 @@ use anyhow::{Context, Result};
 use parallax_agent::probe::{Surroundings, look};
 use parallax_agent::schedule::{Order, Punctual, Runner};
 use parallax_model::{
-    AgentName, Check, HttpCheck, ProbeResult, Role, Selector, StatusSet, Target, TargetName,
-    Timestamp,
+    AgentName, Check, HttpCheck, ProbeResult, Role, Selector, Target, TargetName, Timestamp,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -104,13 +103,7 @@ fn surroundings(url: &str, ca: Option<&Path>) -> Result<Surroundings> {
 }
 
 fn target(name: &str, url: &str, interval: Duration) -> Result<Target> {
-    let check = HttpCheck {
-        url: url.to_owned(),
-        method: "GET".to_owned(),
-        status: StatusSet::default(),
-        body_contains: None,
-        redirects_max: 0,
-    };
+    let check = HttpCheck::get(url);
     Ok(Target {
         name: TargetName::new(name)?,
         role: Role::Service,

@@ -5,8 +5,9 @@ mod grpc;
 mod icmp;
 mod llm;
 mod tcp;
+mod tls;
 
-use parallax_model::{Check, HttpCheck, LlmApi, StatusSet};
+use parallax_model::{Check, HttpCheck, LlmApi};
 use url::Url;
 
 /// Redirects that a look by hand follows: as many as curl's users expect, and browsers allow twice.
@@ -18,20 +19,20 @@ pub(super) fn check(text: &str) -> Result<Check, String> {
         .map_err(|e| format!("{text:?} is no address ({e}); write it like https://example.com/"))?;
     match url.scheme() {
         "http" | "https" => Ok(Check::Http(HttpCheck {
-            url: text.to_owned(),
-            method: "GET".into(),
-            status: StatusSet::default(),
-            body_contains: None,
             redirects_max: REDIRECTS_MAX,
+            http2: true,
+            compression: true,
+            ..HttpCheck::get(text)
         })),
         "tcp" => tcp::check(&url).map(Check::Tcp),
+        "tls" => tls::check(&url).map(Check::Tls),
         "dns" => dns::check(&url).map(Check::Dns),
         "icmp" => icmp::check(&url).map(Check::Icmp),
         "grpc" | "grpcs" => grpc::check(&url).map(Check::Grpc),
         "openai+http" | "openai+https" => llm::check(LlmApi::OpenAi, &url).map(Check::Llm),
         "anthropic+http" | "anthropic+https" => llm::check(LlmApi::Anthropic, &url).map(Check::Llm),
         other => Err(format!(
-            "cannot look at {other}://; http, https, tcp, dns, icmp, grpc, grpcs, openai+https and anthropic+https are known"
+            "cannot look at {other}://; http, https, tls, tcp, dns, icmp, grpc, grpcs, openai+https and anthropic+https are known"
         )),
     }
 }

@@ -24,7 +24,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use parallax_model::{ErrorKind, LlmCheck, Seen, Stage};
+use parallax_model::{ErrorKind, LlmCheck, Seen, Stage, TlsOptions};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
@@ -69,8 +69,8 @@ pub(super) async fn look(
     let stream = connect(&host, port, around, course).await?;
     let loopback = course.peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
     if url.scheme() == "https" {
-        let config = tls::speaking(&around.tls, b"http/1.1");
-        let stream = tls::handshake(stream, &host, &config, course).await?;
+        let config = tls::offering(&around.tls, &[b"http/1.1"]);
+        let stream = tls::handshake(stream, &host, &config, &TlsOptions::default(), course).await?;
         let lent = lend(check, &host, around).await?;
         paid(stream, check, &url, lent, course).await
     } else if check.key.is_some() && !loopback {

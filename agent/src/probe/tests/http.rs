@@ -67,7 +67,7 @@ async fn the_body_is_searched() {
     assert_eq!(http_look(wanting("ell"), PATIENCE).await.outcome, Outcome::Ok);
     let missing = http_look(wanting("goodbye"), PATIENCE).await;
     assert_eq!(kind(&missing), Some(ErrorKind::Assertion));
-    assert_eq!(detail(&missing), "the body does not contain \"goodbye\" (5 bytes read)");
+    assert_eq!(detail(&missing), "the body does not contain \"goodbye\" (5 bytes read): \"hello\"");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod grpc;
 mod http;
 mod icmp;
 mod llm;
+mod table;
 mod tcp;
 mod tls;
 
@@ -45,13 +46,7 @@ fn target(check: Check, timeout: Duration) -> Target {
 }
 
 fn get(url: &str) -> HttpCheck {
-    HttpCheck {
-        url: url.into(),
-        method: "GET".into(),
-        status: StatusSet::default(),
-        body_contains: None,
-        redirects_max: 3,
-    }
+    HttpCheck { redirects_max: 3, ..HttpCheck::get(url) }
 }
 
 async fn http_look(check: HttpCheck, timeout: Duration) -> ProbeResult {

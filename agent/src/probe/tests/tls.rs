@@ -5,40 +5,70 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::ServerConfig;
-use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+pub(super) fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn trusting(authority: &CertifiedIssuer<'static, KeyPair>) -> Surroundings {
+pub(super) fn trusting(authority: &CertifiedIssuer<'static, KeyPair>) -> Surroundings {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(authority.pem().as_bytes()).unwrap();
     Surroundings::new(Some(file.path()), BTreeMap::new()).unwrap()
 }
 
 /// A server whose certificate is for `name` and valid until `year`.
-async fn https(authority: &CertifiedIssuer<'static, KeyPair>, name: &str, year: i32) -> SocketAddr {
+pub(super) async fn https(
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    name: &str,
+    year: i32,
+) -> SocketAddr {
     let key = KeyPair::generate().unwrap();
+    let certificate = leaf(name, year).signed_by(&key, authority).unwrap();
+    presenting(vec![certificate.der().clone()], &key).await
+}
+
+fn leaf(name: &str, year: i32) -> CertificateParams {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(year, 1, 1);
-    let certificate = params.signed_by(&key, authority).unwrap();
+    params
+}
+
+/// A server whose certificate is signed by an intermediate of `root` that it does not send, or by itself.
+pub(super) async fn chained(
+    root: Option<&CertifiedIssuer<'static, KeyPair>>,
+    name: &str,
+) -> SocketAddr {
+    let key = KeyPair::generate().unwrap();
+    let certificate = match root {
+        None => leaf(name, 4000).self_signed(&key).unwrap(),
+        Some(root) => {
+            let mut params = CertificateParams::new(vec![]).unwrap();
+            params.distinguished_name.push(DnType::CommonName, "between");
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let between =
+                CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), root).unwrap();
+            leaf(name, 4000).signed_by(&key, &between).unwrap()
+        }
+    };
+    presenting(vec![certificate.der().clone()], &key).await
+}
+
+async fn presenting(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        )
+        .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -47,7 +77,10 @@ async fn https(authority: &CertifiedIssuer<'static, KeyPair>, name: &str, year: 
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let mut request = [0; 1024];
-            assert!(stream.read(&mut request).await.unwrap() > 0);
+            // a client that does not like the certificate goes away
+            if stream.read(&mut request).await.unwrap_or_default() == 0 {
+                continue;
+            }
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await.unwrap();
             stream.shutdown().await.unwrap();
         }
@@ -86,7 +119,7 @@ async fn a_bad_certificate_says_what_is_bad() {
 }
 
 /// A server that treats each fresh connection by `how`.
-async fn greeting<F, Fut>(how: F) -> SocketAddr
+pub(super) async fn greeting<F, Fut>(how: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,

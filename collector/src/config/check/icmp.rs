@@ -59,7 +59,7 @@ fn loss(field: Field<'_>) -> Option<u8> {
     percent
 }
 
-fn family(field: Field<'_>) -> Option<Family> {
+pub(super) fn family(field: Field<'_>) -> Option<Family> {
     let text = field.text()?;
     let family = Family::from_word(text);
     if family.is_none() {

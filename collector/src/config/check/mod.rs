@@ -1,11 +1,13 @@
 //! How to look at a target: one file a kind of probe.
 
+mod assertion;
 mod dns;
 mod grpc;
 mod http;
 mod icmp;
 mod llm;
 mod tcp;
+mod tls;
 
 use parallax_model::{Check, TcpCheck};
 
@@ -31,6 +33,7 @@ const KINDS: &[(&str, Read, &str)] = &[
         |field| llm::read(field).map(Check::Llm),
         "llm = { url = \"https://…\", model = \"…\" }",
     ),
+    ("tls", |field| tls::read(field).map(Check::Tls), "tls = { address = \"host:port\" }"),
 ];
 
 /// The one check of a target.

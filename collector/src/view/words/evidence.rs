@@ -135,6 +135,7 @@ impl<'a> Witnesses<'a> {
             Check::Http(http) => http.url.starts_with("https:"),
             Check::Grpc(grpc) => grpc.tls,
             Check::Llm(llm) => llm.url.starts_with("https:"),
+            Check::Tls(_) => true,
             Check::Tcp(_) | Check::Dns(_) | Check::Icmp(_) => false,
         })
     }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use parallax_model::{
     AgentSpec, Alternative, Check, Confidence, Coverage, ErrorKind, Evidence, Fault, FaultId,
-    FaultState, Fitness, HttpCheck, Locus, Reason, Role, Selector, StatusSet, Target, TargetName,
-    Timestamp, Unfit, Without, Witness,
+    FaultState, Fitness, HttpCheck, Locus, Reason, Role, Selector, Target, TargetName, Timestamp,
+    Unfit, Without, Witness,
 };
 
 use std::sync::Arc;
@@ -24,13 +24,7 @@ fn target(target: &str, role: Role) -> Target {
         timeout: Duration::from_secs(1),
         depends_on: vec![],
         agents: Selector::default(),
-        check: Check::Http(HttpCheck {
-            url: format!("https://{target}.example/"),
-            method: "GET".into(),
-            status: StatusSet::default(),
-            body_contains: None,
-            redirects_max: 0,
-        }),
+        check: Check::Http(HttpCheck::get(format!("https://{target}.example/"))),
     }
 }
 

@@ -1,5 +1,11 @@
 //! HTTP: what is asked for, and what its answer must be.
 
+use super::{Assertion, Family, TlsOptions};
+
+/// How far a body is read where nothing is said: what an assertion looks for stands near the top, and a
+/// probe is no download.
+pub const BODY_BYTES_USUAL: u32 = 1 << 20;
+
 /// An HTTP(S) request and what its answer must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpCheck {
@@ -13,6 +19,70 @@ pub struct HttpCheck {
     pub body_contains: Option<String>,
     /// How many redirects are followed; the last answer is judged. 0: the first answer is judged.
     pub redirects_max: u8,
+    /// Headers sent beside the usual ones; one of the same name (`host`, too) replaces the usual.
+    pub headers: Vec<(String, String)>,
+    /// The request's body.
+    pub body: Option<String>,
+    /// Offer HTTP/2 in the TLS handshake, and speak what the server picks.
+    pub http2: bool,
+    /// Ask for a compressed answer. One that comes compressed unasked is understood, too.
+    pub compression: bool,
+    /// How far the answer's body is read, before and after it is decompressed.
+    pub body_bytes_max: u32,
+    /// Which addresses are tried.
+    pub family: Family,
+    /// How to shake hands with `https`.
+    pub tls: TlsOptions,
+    /// What else must hold.
+    pub assertions: Vec<Assertion>,
+    /// Which key is shown, and how.
+    pub auth: Option<Auth>,
+}
+
+/// How a key is shown. The key itself is known to agents alone, by this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// HTTP's basic authentication, with the key as the password.
+    Basic {
+        /// The user.
+        user: String,
+        /// The key's name.
+        key: String,
+    },
+    /// `authorization: Bearer …`.
+    Bearer {
+        /// The key's name.
+        key: String,
+    },
+    /// A header whose value is the key.
+    Header {
+        /// The header's name.
+        name: String,
+        /// The key's name.
+        key: String,
+    },
+}
+
+impl HttpCheck {
+    /// A plain GET of `url`, answered with 200–299 at once.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            method: "GET".to_owned(),
+            status: StatusSet::default(),
+            body_contains: None,
+            redirects_max: 0,
+            headers: Vec::new(),
+            body: None,
+            http2: false,
+            compression: false,
+            body_bytes_max: BODY_BYTES_USUAL,
+            family: Family::Any,
+            tls: TlsOptions::default(),
+            assertions: Vec::new(),
+            auth: None,
+        }
+    }
 }
 
 /// Statuses that are fine, as inclusive ranges.

@@ -1,23 +1,27 @@
 //! What is looked at, by whom: targets and agents as their owner declared them. One file a kind of probe.
 
+mod assertion;
 pub mod dns;
 pub mod grpc;
 mod http;
 pub mod icmp;
 pub mod llm;
 pub mod tcp;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{AgentName, Provider, Region, Selector, Site, TargetName};
 
+pub use assertion::{ASSERTIONS_MAX, Assertion, Must};
 pub use dns::{DnsCheck, DnsTransport, Rcode, RecordType};
 pub use grpc::GrpcCheck;
-pub use http::{HttpCheck, StatusSet};
+pub use http::{Auth, BODY_BYTES_USUAL, HttpCheck, StatusSet};
 pub use icmp::{Family, IcmpCheck};
 pub use llm::{LlmApi, LlmCheck};
 pub use tcp::{TcpCheck, TcpStep};
+pub use tls::{TlsCheck, TlsOptions};
 
 /// What a target is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -67,6 +71,8 @@ pub enum Check {
     Tcp(TcpCheck),
     /// A DNS query.
     Dns(DnsCheck),
+    /// A TLS handshake.
+    Tls(TlsCheck),
     /// ICMP echoes.
     Icmp(IcmpCheck),
     /// A gRPC health call.
@@ -82,6 +88,7 @@ impl Check {
             Self::Http(_) => "http",
             Self::Tcp(_) => "tcp",
             Self::Dns(_) => "dns",
+            Self::Tls(_) => "tls",
             Self::Icmp(_) => "icmp",
             Self::Grpc(_) => "grpc",
             Self::Llm(_) => "llm",
@@ -93,6 +100,7 @@ impl Check {
         match self {
             Self::Http(c) => c.url.clone(),
             Self::Tcp(c) => c.address.clone(),
+            Self::Tls(c) => c.address.clone(),
             Self::Dns(c) => match &c.server {
                 Some(server) => format!("{} {} @{server}", c.record, c.name),
                 None => format!("{} {}", c.record, c.name),

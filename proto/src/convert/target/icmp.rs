@@ -17,11 +17,7 @@ pub(super) fn to_wire(check: &IcmpCheck) -> pb::IcmpCheck {
         payload_bytes: check.payload_bytes.into(),
         loss_percent_max: check.loss_percent_max.into(),
         rtt_max_us: check.rtt_max.map(micros),
-        family: match check.family {
-            Family::Any => 0,
-            Family::V4 => 4,
-            Family::V6 => 6,
-        },
+        family: family_to_wire(check.family),
     }
 }
 
@@ -43,12 +39,24 @@ pub(super) fn from_wire(check: pb::IcmpCheck) -> Result<IcmpCheck, InvalidMessag
         )?,
         loss_percent_max: within("loss_percent_max", check.loss_percent_max, 0, 99)? as u8,
         rtt_max: check.rtt_max_us.map(Duration::from_micros),
-        family: match check.family {
-            0 => Family::Any,
-            4 => Family::V4,
-            6 => Family::V6,
-            _ => return Err(InvalidMessage::new("target.icmp.family", "must be 0, 4 or 6")),
-        },
+        family: family_from_wire(check.family, "target.icmp.family")?,
         host: check.host,
     })
+}
+
+pub(super) const fn family_to_wire(family: Family) -> u32 {
+    match family {
+        Family::Any => 0,
+        Family::V4 => 4,
+        Family::V6 => 6,
+    }
+}
+
+pub(super) fn family_from_wire(number: u32, field: &str) -> Result<Family, InvalidMessage> {
+    match number {
+        0 => Ok(Family::Any),
+        4 => Ok(Family::V4),
+        6 => Ok(Family::V6),
+        _ => Err(InvalidMessage::new(field, "must be 0, 4 or 6")),
+    }
 }

@@ -1,11 +1,13 @@
 //! Targets and how to look at them. One file a kind of probe.
 
+mod assertion;
 mod dns;
 mod grpc;
 mod http;
 mod icmp;
 mod llm;
 mod tcp;
+mod tls;
 
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ impl From<&Target> for pb::Target {
                 Check::Icmp(check) => pb::target::Check::Icmp(icmp::to_wire(check)),
                 Check::Grpc(check) => pb::target::Check::Grpc(grpc::to_wire(check)),
                 Check::Llm(check) => pb::target::Check::Llm(llm::to_wire(check)),
+                Check::Tls(check) => pb::target::Check::Tls(tls::to_wire(check)),
             }),
         }
     }
@@ -80,5 +83,6 @@ fn check_from_wire(check: pb::target::Check) -> Result<Check, InvalidMessage> {
         pb::target::Check::Icmp(check) => Check::Icmp(icmp::from_wire(check)?),
         pb::target::Check::Grpc(check) => Check::Grpc(grpc::from_wire(check)?),
         pb::target::Check::Llm(check) => Check::Llm(llm::from_wire(check)?),
+        pb::target::Check::Tls(check) => Check::Tls(tls::from_wire(check)?),
     })
 }

@@ -1,0 +1,33 @@
+//! `tls`: a handshake that must come to its end with a valid certificate; and how any handshake is made.
+
+use parallax_model::{TlsCheck, TlsOptions};
+
+use super::{assertion, icmp, tcp};
+use crate::config::section::{Field, Section};
+
+const KEYS: &[&str] = &["address", "family", "server_name", "any_certificate", "assert"];
+
+/// A TLS check.
+pub(super) fn read(field: Field<'_>) -> Option<TlsCheck> {
+    let section = field.section("tls", KEYS)?;
+    let tls = options(section);
+    let family = section.get("family").and_then(icmp::family).unwrap_or_default();
+    let assertions = section.get("assert").map(assertion::without_answer).unwrap_or_default();
+    let address = tcp::host_and_port(section.need("address", "\"example.com:443\"")?)?;
+    Some(TlsCheck { address, tls, family, assertions })
+}
+
+/// `server_name` and `any_certificate` of a section that has them.
+pub(super) fn options(section: Section<'_>) -> TlsOptions {
+    let server_name = section.get("server_name").and_then(|f| {
+        let name = f.text()?;
+        let plain = !name.is_empty() && !name.contains([' ', '/', ':']);
+        if !plain {
+            f.wrong(format!("{name:?} is no host name; write \"example.com\""));
+        }
+        plain.then(|| name.to_owned())
+    });
+    let any_certificate =
+        section.get("any_certificate").and_then(|f| f.truth()).unwrap_or_default();
+    TlsOptions { server_name, any_certificate }
+}
