@@ -5,8 +5,11 @@
 pub const BATCH_RESULTS_MAX: usize = 1000;
 
 /// Largest encoded batch in bytes. 1000 results of ordinary size take about 40 KB; one of a thousand
-/// failures with full details stays below this.
-pub const BATCH_BYTES_MAX: usize = 512 * 1024;
+/// failures with full details and as many clues as go in stays below this.
+pub const BATCH_BYTES_MAX: usize = 960 * 1024;
+
+/// Most bytes of clues in a batch. They only help: a look beyond travels without.
+pub const BATCH_CLUES_BYTES_MAX: usize = 384 * 1024;
 
 /// Largest message a collector decodes, in bytes.
 pub const MESSAGE_FROM_AGENT_BYTES_MAX: usize = 1024 * 1024;

@@ -11,7 +11,7 @@ use parallax_model::{
 use prost::Message;
 
 use super::{InvalidMessage, bounded, clues, kind, named, seen};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_RESULTS_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_CLUES_BYTES_MAX, BATCH_RESULTS_MAX};
 use crate::pb;
 
 /// The bytes of a batch, as they travel, are spooled and journalled.
@@ -37,13 +37,13 @@ impl From<&Batch> for pb::Batch {
             Body::Results(results) => {
                 wire.base_us = results.first().map_or(0, |r| r.started.micros());
                 wire.results.reserve_exact(results.len());
-                let mut told = Vec::new();
+                let mut told = Told::default();
                 for result in results {
-                    let clues = result.clues.as_ref().map_or(0, |clues| clue(&mut told, clues));
+                    let clues = result.clues.as_ref().map_or(0, |clues| told.place(clues));
                     let result = pb::Result { clues, ..result_to_wire(&mut wire, result) };
                     wire.results.push(result);
                 }
-                wire.clues = told.into_iter().map(|c| clues::to_wire(c)).collect();
+                wire.clues = told.wire;
             }
         }
         wire
@@ -69,13 +69,31 @@ fn place(table: &mut Vec<String>, text: &str) -> u32 {
     at as u32
 }
 
-/// The place of `clues` among those told already, plus one.
-fn clue<'a>(told: &mut Vec<&'a Arc<Clues>>, clues: &'a Arc<Clues>) -> u32 {
-    let at = told.iter().rposition(|&t| Arc::ptr_eq(t, clues) || t == clues).unwrap_or_else(|| {
-        told.push(clues);
-        told.len() - 1
-    });
-    at as u32 + 1
+/// The clues of a batch, each told once.
+#[derive(Default)]
+struct Told<'a> {
+    clues: Vec<&'a Arc<Clues>>,
+    wire: Vec<pb::Clues>,
+    bytes: usize,
+}
+
+impl<'a> Told<'a> {
+    /// The place of `clues` among those told already, plus one; 0 when there is no room for more.
+    fn place(&mut self, clues: &'a Arc<Clues>) -> u32 {
+        let same = |told: &&Arc<Clues>| Arc::ptr_eq(told, clues) || *told == clues;
+        if let Some(at) = self.clues.iter().rposition(same) {
+            return at as u32 + 1;
+        }
+        let wire = clues::to_wire(clues);
+        let bytes = self.bytes + wire.encoded_len();
+        if bytes > BATCH_CLUES_BYTES_MAX {
+            return 0;
+        }
+        self.bytes = bytes;
+        self.clues.push(clues);
+        self.wire.push(wire);
+        self.clues.len() as u32
+    }
 }
 
 fn result_to_wire(batch: &mut pb::Batch, result: &ProbeResult) -> pb::Result {
