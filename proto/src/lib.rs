@@ -1,6 +1,6 @@
 //! The contract between agent and collector.
 //!
-//! [`pb`] is the wire (generated from `parallax/v1/road.proto`, checked in). [`message`] are the same
+//! [`pb`] is the wire (generated from `parallax/v1/*.proto`, checked in). [`message`] are the same
 //! messages as domain values. Between them stands one door: `TryFrom` inwards, with
 //! [`InvalidMessage`] naming the field, and `From` outwards. [`encode_batch`] and [`decode_batch`]
 //! are the same door for bytes: an agent's spool and a collector's journal keep batches so.
@@ -11,8 +11,9 @@
 mod convert;
 pub mod limits;
 pub mod message;
+mod token;
 
-/// Generated from `parallax/v1/road.proto`.
+/// Generated from `parallax/v1/road.proto` and `parallax/v1/joining.proto`.
 #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
 #[allow(
     unreachable_pub,
@@ -27,6 +28,7 @@ pub mod pb {
 pub use convert::InvalidMessage;
 pub use convert::batch::{decode_batch, encode_batch};
 pub use message::{Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState, Welcome};
+pub use token::{InvalidToken, JoinToken};
 
 /// The protocol versions this build speaks, both included. A collector takes agents one release
 /// older.

@@ -8,7 +8,8 @@ use std::path::Path;
 fn generated_code_is_what_the_contract_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = tempfile::tempdir().unwrap();
-    let files = protox::compile(["parallax/v1/road.proto"], [root]).unwrap();
+    let files =
+        protox::compile(["parallax/v1/road.proto", "parallax/v1/joining.proto"], [root]).unwrap();
     tonic_prost_build::configure()
         .emit_rerun_if_changed(false)
         .out_dir(out.path())
