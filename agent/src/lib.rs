@@ -6,7 +6,8 @@
 //!     └── assignment, probe-now ─┴─ acks ─┘
 //! ```
 //!
-//! Reading order: [`config`] (who, for whom, where to keep things), [`probe`] (one look),
+//! Reading order: [`config`] (who, for whom, where to keep things), [`identity`] (who, by the collector's
+//! word), [`probe`] (one look),
 //! [`schedule`] (when), [`fitness`] (whether to be believed), [`spool`] (the durable outbox),
 //! [`uplink`] (the road), and [`Agent`], which joins them.
 //!
@@ -18,6 +19,7 @@ mod app;
 pub mod cli;
 pub mod config;
 pub mod fitness;
+pub mod identity;
 pub mod probe;
 pub mod schedule;
 pub mod spool;

@@ -30,7 +30,15 @@ fn the_config_of_the_readme_is_taken() {
 
 #[test]
 fn the_sample_of_an_agents_config_is_taken() {
-    let text = std::fs::read_to_string(deploy("config/agent.toml")).unwrap();
+    let sample = std::fs::read_to_string(deploy("config/agent.toml")).unwrap();
+    // what it only suggests must be right, too
+    let is_setting = |line: &str| line.contains(" = ") || line.starts_with('[');
+    let suggested =
+        |line: &str| line.strip_prefix("# ").filter(|l| is_setting(l)).map(str::to_owned);
+    let text: Vec<String> =
+        sample.lines().map(|line| suggested(line).unwrap_or_else(|| line.to_owned())).collect();
+    let text = text.join("\n");
+    assert!(text.contains("\ntokens_per_day = "), "{text}");
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     // the sample's folder belongs to a packaged agent: a file in the way of ours proves that the

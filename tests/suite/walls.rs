@@ -25,13 +25,14 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ("collector", "notify", &["view", "store", "json"]),
     ("collector", "replay", &["config", "json"]),
     ("collector", "practice", &["app", "config", "view"]),
-    ("agent", "config", &[]),
+    ("agent", "config", &["identity"]),
+    ("agent", "identity", &[]),
     ("agent", "probe", &[]),
     ("agent", "policy", &[]),
     ("agent", "schedule", &[]),
     ("agent", "fitness", &["schedule"]),
     ("agent", "spool", &[]),
-    ("agent", "uplink", &["spool"]),
+    ("agent", "uplink", &["identity", "spool"]),
 ];
 
 /// (word in the code, path prefixes that may say it)

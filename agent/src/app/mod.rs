@@ -27,7 +27,7 @@ use crate::fitness::{self, References};
 use crate::probe::{Key, Keys, Surroundings, TlsError, look};
 use crate::schedule::{Beat, Order, Punctual, Runner};
 use crate::spool::{Folder, Spool};
-use crate::uplink::{Condition, Standing, Uplink, Wanted};
+use crate::uplink::{Condition, DISMISSED_FOR, Standing, Uplink, Wanted};
 use keeper::Keeper;
 
 /// Results on their way to the spool. When it is full, looks wait and slots are missed, and counted.
@@ -62,12 +62,14 @@ pub struct Agent {
 }
 
 /// What a running agent says of itself every few seconds, from the loop that decides when to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulse {
     /// Targets it looks at; none before the first assignment.
     pub targets: usize,
     /// Results that wait for the collector's ack.
     pub waiting: u64,
+    /// Why the collector does not take this agent, in its words, while it does not.
+    pub refused: Option<Arc<str>>,
 }
 
 /// Why an agent did not start.
@@ -117,6 +119,7 @@ impl Agent {
         let (standing, standing_in) = watch::channel(standing);
         let (punctual, references) =
             (Arc::new(Punctual::default()), Arc::new(References::default()));
+        let (refusal, refused) = watch::channel(None);
         let (condition, condition_in) = watch::channel(Condition::default());
         let (stop, finish) = (CancellationToken::new(), CancellationToken::new());
 
@@ -138,7 +141,8 @@ impl Agent {
             let before =
                 condition.send_replace(Condition { missed_slots, fitness: Some(fitness.clone()) });
             say(&fitness, before.fitness.as_ref());
-            pulse(Pulse { targets, waiting: spool_now.borrow().state.records });
+            let (waiting, refused) = (spool_now.borrow().state.records, refused.borrow().clone());
+            pulse(Pulse { targets, waiting, refused });
         });
         let runner =
             Runner::new(name.clone(), config.looks_at_once, look, results, punctual).heard_by(beat);
@@ -146,6 +150,9 @@ impl Agent {
         let uplink = Uplink::<Order> {
             agent: name.clone(),
             collector: config.collector.as_str().to_owned(),
+            identity: config.identity,
+            dismissed_for: DISMISSED_FOR,
+            refusal,
             assignment_file: config.data_dir.join("assignment"),
             live: live_in,
             spool: standing_in,

@@ -3,6 +3,7 @@
 //! Contract: exit code 0 (well), 1 (it failed), 2 (usage or configuration); one line a mistake, on
 //! standard error. Logs go to standard error too: standard output is for answers.
 
+mod enroll;
 mod probe;
 mod run;
 mod seen;
@@ -14,6 +15,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::DATA_DIR_DEFAULT;
 
 /// It failed.
 pub(crate) const FAILED: u8 = 1;
@@ -31,6 +34,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Join a collector: the line that `parallax token create` prints there
+    Enroll(Enroll),
     /// Look at what the collector assigns, until told to stop (SIGTERM or Ctrl-C)
     Run(Run),
     /// Look once, from here, and show every stage
@@ -39,8 +44,37 @@ enum Command {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  parallax-agent enroll --collector https://parallax.example:7481 --token plx1_…
+  parallax-agent enroll --collector https://192.0.2.7 --token plx1_… --name fra-2 --data-dir agent")]
+struct Enroll {
+    /// The collector's address, such as <https://parallax.example:7481>
+    #[arg(long, value_name = "URL")]
+    collector: String,
+    /// The token that `parallax token create` made
+    #[arg(long)]
+    token: String,
+    /// Name to go by, unless the token has one [default: this machine's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// Folder for the credential, and for what is not reported yet; one agent each
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR_DEFAULT)]
+    data_dir: PathBuf,
+    /// Replace the credential that is there: this agent becomes another
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without file and flags, the agent is whom `enroll` made it, as /etc/parallax-agent/agent.toml
+says if that is there.
+
+Examples:
+  parallax-agent run
+  parallax-agent run --data-dir agent
   parallax-agent run --name eu-west-1 --collector http://127.0.0.1:7481 --data-dir agent-1
-  parallax-agent run --config /etc/parallax/agent.toml")]
+  parallax-agent run --config agent.toml"
+)]
 struct Run {
     /// File with settings; flags stand above it
     #[arg(long, value_name = "FILE")]
@@ -48,7 +82,7 @@ struct Run {
     /// Name by which the collector knows this agent
     #[arg(long)]
     name: Option<String>,
-    /// Where to report to, such as <http://127.0.0.1:7481>
+    /// Where to report to in the clear, on this machine: <http://127.0.0.1:7481>
     #[arg(long, value_name = "URL")]
     collector: Option<String>,
     /// Folder for what is not reported yet; one agent each
@@ -95,6 +129,7 @@ impl Cli {
     /// Does what was typed.
     pub async fn run(self) -> ExitCode {
         match self.command {
+            Command::Enroll(enroll) => enroll.run().await,
             Command::Run(run) => run.run().await,
             Command::Probe(probe) => probe.run().await,
         }

@@ -1,11 +1,12 @@
 //! `parallax-agent run`
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{FAILED, Run, USAGE, fail, systemd};
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, FILE_DEFAULT, Settings};
 use crate::{Agent, Config};
 
 impl Run {
@@ -14,6 +15,7 @@ impl Run {
             Ok(config) => config,
             Err(mistakes) => return fail(USAGE, mistakes),
         };
+        let collector = config.collector.to_string();
         // before anything is open: a signal that comes early is not lost
         let (mut term, mut int) =
             match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
@@ -24,7 +26,7 @@ impl Run {
             Ok(agent) => agent,
             Err(error) => return fail(FAILED, error),
         };
-        tracing::info!(agent = %agent.name(), "started");
+        tracing::info!(agent = %agent.name(), collector, "started");
         let broken = tokio::select! {
             () = either(&mut term, &mut int) => false,
             () = agent.broken() => true,
@@ -44,14 +46,22 @@ impl Run {
     }
 
     fn config(self) -> Result<Config, ConfigError> {
-        let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        let bare = self.name.is_none() && self.collector.is_none() && self.data_dir.is_none();
+        let packaged = Path::new(FILE_DEFAULT);
+        let file = match self.config.as_deref() {
+            Some(file) => Settings::read(file)?,
+            None if bare && packaged.exists() => Settings::read(packaged)?,
+            None => Settings::default(),
+        };
         let flags = Settings {
             name: self.name,
             collector: self.collector,
             data_dir: self.data_dir,
             ..Settings::default()
         };
-        flags.above(file).check()
+        let settings = flags.above(file);
+        let identity = settings.identity()?;
+        settings.check(identity)
     }
 }
 

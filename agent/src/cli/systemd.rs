@@ -24,7 +24,10 @@ pub(super) fn stopping() {
 }
 
 fn status(pulse: Pulse) -> String {
-    let Pulse { targets, waiting } = pulse;
+    let Pulse { targets, waiting, refused } = pulse;
+    if let Some(why) = refused {
+        return format!("looking at nothing: the collector does not take this agent: {why}");
+    }
     if targets == 0 {
         return "waiting for targets from the collector".to_owned();
     }

@@ -8,15 +8,18 @@ use url::{Host, Url};
 /// The port on which a collector hears agents unless told otherwise.
 const PORT_DEFAULT: u16 = 7481;
 
-/// A collector's address that this build can report to: `http://`, on this machine.
+/// A collector's address: `https://`, or `http://` on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CollectorUrl(String);
+pub struct CollectorUrl {
+    text: String,
+    is_encrypted: bool,
+}
 
 /// An address that is no collector's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCollector {
     /// Not an address at all.
-    #[error("{url:?} is no collector address ({why}); write it like http://127.0.0.1:7481")]
+    #[error("{url:?} is no collector address ({why}); write it like https://parallax.example:7481")]
     Malformed {
         /// What was given.
         url: String,
@@ -26,7 +29,7 @@ pub enum InvalidCollector {
     /// It would travel in the clear.
     #[error(
         "refusing to send results in the clear to {host}: http:// is for a collector on this \
-         machine (127.0.0.1, [::1] or localhost)"
+         machine (127.0.0.1, [::1] or localhost); write https:// and join with a token"
     )]
     Clear {
         /// Where to.
@@ -35,16 +38,19 @@ pub enum InvalidCollector {
 }
 
 impl CollectorUrl {
-    /// Takes `http://HOST[:PORT]` if HOST is this machine. The port is 7481 unless given.
+    /// Takes `https://HOST[:PORT]`, and `http://HOST[:PORT]` if HOST is this machine. The port is 7481
+    /// unless given.
     pub fn new(text: &str) -> Result<Self, InvalidCollector> {
         let malformed = |why: String| InvalidCollector::Malformed {
             url: text.chars().take(200).collect(),
             why,
         };
         let url = Url::parse(text).map_err(|e| malformed(e.to_string()))?;
-        if url.scheme() != "http" {
-            return Err(malformed(format!("the scheme {:?} is not http", url.scheme())));
-        }
+        let (is_encrypted, port_implied) = match url.scheme() {
+            "https" => (true, 443),
+            "http" => (false, 80),
+            other => return Err(malformed(format!("the scheme {other:?} is not https"))),
+        };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(malformed("a user name or password has no place in it".into()));
         }
@@ -52,18 +58,24 @@ impl CollectorUrl {
             return Err(malformed("nothing may follow the port".into()));
         }
         let host = url.host().ok_or_else(|| malformed("it has no host".into()))?;
-        if !is_this_machine(&host) {
+        if !is_encrypted && !is_this_machine(&host) {
             return Err(InvalidCollector::Clear { host: host.to_string() });
         }
         // a URL forgets a written port that its scheme implies
-        let written_80 = || text.trim_end_matches('/').ends_with(":80").then_some(80);
-        let port = url.port().or_else(written_80).unwrap_or(PORT_DEFAULT);
-        Ok(Self(format!("http://{host}:{port}")))
+        let end = format!(":{port_implied}");
+        let written = || text.trim_end_matches('/').ends_with(&end).then_some(port_implied);
+        let port = url.port().or_else(written).unwrap_or(PORT_DEFAULT);
+        Ok(Self { text: format!("{}://{host}:{port}", url.scheme()), is_encrypted })
     }
 
     /// The address as text, with its port.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// True for `https://`.
+    pub const fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 }
 
@@ -84,7 +96,7 @@ impl FromStr for CollectorUrl {
 
 impl fmt::Display for CollectorUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.text)
     }
 }
 
@@ -100,7 +112,20 @@ mod tests {
             ("http://[::1]:9/", "http://[::1]:9"),
             ("http://127.0.0.1:80", "http://127.0.0.1:80"),
         ] {
+            assert!(!CollectorUrl::new(text).unwrap().is_encrypted());
             assert_eq!(CollectorUrl::new(text).unwrap().as_str(), kept);
+        }
+    }
+
+    #[test]
+    fn a_collector_elsewhere_is_taken_with_encryption() {
+        for (text, kept) in [
+            ("https://parallax.example", "https://parallax.example:7481"),
+            ("https://203.0.113.9:443/", "https://203.0.113.9:443"),
+            ("https://[2001:db8::1]", "https://[2001:db8::1]:7481"),
+        ] {
+            assert_eq!(CollectorUrl::new(text).unwrap().as_str(), kept);
+            assert!(CollectorUrl::new(text).unwrap().is_encrypted());
         }
     }
 
@@ -109,7 +134,7 @@ mod tests {
         for (text, says) in [
             ("http://203.0.113.9:7481", "in the clear to 203.0.113.9"),
             ("http://collector.example:7481", "in the clear to collector.example"),
-            ("https://127.0.0.1:7481", "\"https\" is not http"),
+            ("ftp://127.0.0.1:7481", "\"ftp\" is not https"),
             ("127.0.0.1:7481", "is no collector address"),
             ("http://u:p@127.0.0.1", "password"),
             ("http://127.0.0.1/x", "nothing may follow"),

@@ -9,9 +9,11 @@ use parallax_model::AgentName;
 use serde::Deserialize;
 
 use super::{
-    CollectorUrl, Config, KeyConfig, LOOKS_AT_ONCE_DEFAULT, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN,
-    TOKENS_PER_DAY_DEFAULT,
+    CollectorUrl, Config, DATA_DIR_DEFAULT, KeyConfig, LOOKS_AT_ONCE_DEFAULT, SPOOL_BYTES_DEFAULT,
+    SPOOL_BYTES_MIN, TOKENS_PER_DAY_DEFAULT,
 };
+
+use crate::identity::{Identity, IdentityError};
 
 /// Most looks at once that a file may ask for: each holds a socket, and 1024 is a common limit.
 const LOOKS_AT_ONCE_MAX: usize = 1000;
@@ -75,7 +77,7 @@ impl KeySettings {
                 .push(format!("keys.{name}: no host may see it: add hosts = [\"api.openai.com\"]"));
         }
         let Some(file) = self.file.filter(|file| !file.as_os_str().is_empty()) else {
-            wrong.push(format!("keys.{name}: add file = \"/etc/parallax/{name}.key\""));
+            wrong.push(format!("keys.{name}: add file = \"/etc/parallax-agent/{name}.key\""));
             return None;
         };
         let hosts = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
@@ -137,9 +139,45 @@ impl Settings {
         }
     }
 
-    /// The configuration, or everything that is wrong with it.
-    pub fn check(self) -> Result<Config, ConfigError> {
+    /// The credential in the data folder; none where the collector is reached in the clear.
+    pub fn identity(&self) -> Result<Option<Identity>, ConfigError> {
+        let collector = self.collector.as_deref();
+        if collector.is_some_and(|url| !url.starts_with("https:")) {
+            return Ok(None);
+        }
+        let folder = self.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR_DEFAULT));
+        if self.name.is_some() && collector.is_none() && !Identity::exists(folder) {
+            return Ok(None);
+        }
+        Identity::load(folder).map(Some).map_err(|why| {
+            let mut words = vec![why.to_string()];
+            if collector.is_none() && matches!(why, IdentityError::Missing { .. }) {
+                words.push(
+                    "(for a collector on this machine, give --name, --collector and --data-dir)"
+                        .into(),
+                );
+            }
+            ConfigError(words)
+        })
+    }
+
+    /// The configuration of an agent that is this by its credential, or that has none; or everything
+    /// that is wrong with it.
+    pub fn check(mut self, identity: Option<Identity>) -> Result<Config, ConfigError> {
         let mut wrong = Vec::new();
+        if let Some(identity) = &identity {
+            if let Some(name) = self.name.as_ref().filter(|name| *name != identity.name().as_str())
+            {
+                let joined = identity.name();
+                wrong.push(format!(
+                    "name: this agent joined as {joined}, not as {name}: leave it out"
+                ));
+            }
+            self.name = Some(identity.name().to_string());
+            let joined = || identity.credential().collector.clone();
+            self.collector.get_or_insert_with(joined);
+            self.data_dir.get_or_insert_with(|| identity.folder().to_owned());
+        }
         let name = required(&mut wrong, "name", self.name, |name| AgentName::new(&name));
         let collector =
             required(&mut wrong, "collector", self.collector, |url| CollectorUrl::new(&url));
@@ -171,6 +209,7 @@ impl Settings {
         let connect_to =
             self.connect_to.into_iter().map(|(host, to)| (host.to_ascii_lowercase(), to)).collect();
         Ok(Config {
+            identity,
             connect_to,
             spool_bytes_max,
             looks_at_once,
@@ -246,11 +285,14 @@ impl TryFrom<RawBytes> for Bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::identity::tests::Authority;
 
     fn check(text: &str) -> Result<Config, String> {
         let settings = Settings::parse(text).map_err(|(line, what)| format!("{line:?} {what}"))?;
-        settings.check().map_err(|e| e.to_string())
+        settings.check(None).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -294,6 +336,33 @@ mod tests {
         let said = check(base).unwrap_err();
         assert!(said.contains("keys.main: no host may see it"), "{said}");
         assert!(said.contains("keys.main: add file = "), "{said}");
+    }
+
+    #[test]
+    fn who_joined_needs_no_name_and_no_address() {
+        let (ours, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+        let dir = format!("data_dir = \"{}\"\n", folder.path().display());
+        let configured = |more: &str| {
+            let settings = Settings::parse(&format!("{more}\n{dir}")).unwrap();
+            let identity = settings.identity()?;
+            settings.check(identity)
+        };
+        let said = configured("").unwrap_err().to_string();
+        assert!(said.contains("no credential in") && said.contains("--collector"), "{said}");
+        let said = configured("name = \"a\"\ncollector = \"https://c\"").unwrap_err().to_string();
+        assert!(said.contains("no credential in") && !said.contains("--collector"), "{said}");
+        ours.joined(folder.path(), "https://c:7481", Duration::from_mins(1));
+        let config = configured("").unwrap();
+        assert_eq!((config.name.as_str(), config.collector.as_str()), ("a", "https://c:7481"));
+        assert!(config.identity.is_some());
+        // a collector that moved
+        let config = configured("collector = \"https://d\"").unwrap();
+        assert_eq!(config.collector.as_str(), "https://d:7481");
+        let said = configured("name = \"b\"").unwrap_err().to_string();
+        assert!(said.contains("joined as a, not as b"), "{said}");
+        // in the clear nobody shows who they are
+        let config = configured("name = \"b\"\ncollector = \"http://127.0.0.1\"").unwrap();
+        assert!(config.identity.is_none());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Contract: a [`Config`] that can be constructed from a file or from flags is valid; a mistake says
 //! file, line, what is wrong and what to do. Nothing is opened or bound here.
 //!
+//! An agent that joined has its name and its collector from its credential.
+//!
 //! Never: region, provider or site: the collector knows those by the agent's name.
 
 mod collector;
@@ -14,12 +16,20 @@ use std::path::PathBuf;
 
 use parallax_model::AgentName;
 
+use crate::identity::Identity;
+
 pub use collector::{CollectorUrl, InvalidCollector};
 pub use file::{ConfigError, Settings};
 
 /// Most bytes the spool keeps on disk unless told otherwise: about four months of 100 targets looked
 /// at every 30 s.
 pub const SPOOL_BYTES_DEFAULT: u64 = 512 << 20;
+
+/// Where an agent keeps everything unless told otherwise.
+pub const DATA_DIR_DEFAULT: &str = "/var/lib/parallax-agent";
+
+/// What is read where no file and no flag is given, if it is there.
+pub const FILE_DEFAULT: &str = "/etc/parallax-agent/agent.toml";
 
 /// Least a spool can be bounded to: eight segments of 64 KiB.
 pub const SPOOL_BYTES_MIN: u64 = 512 << 10;
@@ -50,6 +60,8 @@ pub struct Config {
     pub name: AgentName,
     /// Where it reports to.
     pub collector: CollectorUrl,
+    /// Who it is, if it joined; without, it speaks in the clear, which stays on this machine.
+    pub identity: Option<Identity>,
     /// Where spool and last assignment are kept; one agent a folder.
     pub data_dir: PathBuf,
     /// Host names of targets, in lower case, and the address to connect to instead of resolving them.
@@ -70,6 +82,7 @@ impl Config {
         Self {
             name,
             collector,
+            identity: None,
             data_dir,
             connect_to: BTreeMap::new(),
             spool_bytes_max: SPOOL_BYTES_DEFAULT,

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+use super::dial::NoRoad;
+use crate::identity::Untrusted;
+
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -12,31 +15,41 @@ pub(super) enum Ending {
     Drain(Duration),
     /// The connection broke, or never came about.
     Cut(String),
-    /// The collector does not want us, in its own words.
+    /// The collector does not want us now, in its own words.
     Refused(String),
+    /// The collector does not know us, or no more, in its own words: somebody must do something first.
+    Dismissed(String),
     /// Somebody answers there who is no collector.
     Stranger(String),
+    /// Somebody answers there who is not the collector that this agent joined.
+    Impostor(String),
+    /// The certificate is a new one; so must be the connection.
+    Renewed,
     /// Everything is sent and acked, and the end was asked for.
     Finished,
 }
 
 impl Ending {
     /// No connection came about.
-    pub(super) fn unreachable(error: &tonic::transport::Error) -> Self {
-        let why = innermost(error);
-        // a server that speaks another protocol fails the very first exchange
-        if why.contains("frame") || why.contains("preface") || why.contains("http2 error") {
-            return Self::Stranger(why);
+    pub(super) fn without(road: NoRoad) -> Self {
+        match road {
+            NoRoad::Away(why) => Self::Cut(why),
+            NoRoad::Foreign(why) | NoRoad::Untrusted(Untrusted::Speech(why)) => Self::Stranger(why),
+            NoRoad::Untrusted(Untrusted::Stranger) => {
+                Self::Impostor(Untrusted::Stranger.to_string())
+            }
+            NoRoad::Untrusted(clocks @ (Untrusted::Over { .. } | Untrusted::Early { .. })) => {
+                Self::Cut(clocks.to_string())
+            }
         }
-        Self::Cut(why)
     }
 
     /// The call ended. `welcomed`: the other side has shown that it is a collector.
     pub(super) fn of(status: &Status, welcomed: bool) -> Self {
         let said = said(status);
         match status.code() {
-            Code::Unauthenticated
-            | Code::PermissionDenied
+            Code::Unauthenticated => Self::Dismissed(said),
+            Code::PermissionDenied
             | Code::FailedPrecondition
             | Code::AlreadyExists
             | Code::InvalidArgument
@@ -73,7 +86,8 @@ fn is_foreign(status: &Status) -> bool {
         .any(|sign| text.contains(sign))
 }
 
-fn said(status: &Status) -> String {
+/// The words of a status, or what is behind it if it has none of its own.
+pub(super) fn said(status: &Status) -> String {
     if !status.message().is_empty() && !is_generic(status.message()) {
         return status.message().to_owned();
     }
@@ -85,7 +99,7 @@ fn is_generic(message: &str) -> bool {
     message == "transport error" || message == "h2 protocol error: http2 error"
 }
 
-fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut inner = error;
     while let Some(source) = inner.source() {
         inner = source;

@@ -6,13 +6,18 @@
 //! last assignment is kept on disk, so that an agent that starts without its collector looks on.
 //!
 //! Whatever the collector does, the agent lives on and comes back: quickly after a cut, slowly after a
-//! refusal, and the log says once, in the collector's own words, why.
+//! refusal, and the log says once, in the collector's own words, why. A collector that is away stops
+//! nothing; one that does not take the agent (any more) stops its looks, and nothing that was seen is lost.
 //!
 //! Never: a look, a file of the spool, a decision about what a result means.
 
 mod assignment;
 mod backoff;
+mod dial;
 mod ending;
+mod joining;
+mod renewal;
+mod rest;
 mod session;
 mod stream;
 #[cfg(test)]
@@ -22,13 +27,21 @@ mod tests;
 mod wire;
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use parallax_model::{AgentName, Epoch, Fitness, Span, Target, TargetName, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::identity::Identity;
 use crate::spool::{Appended, Cursor, Record, State};
+
+pub use joining::{Applicant, NotJoined, enroll};
+
+/// How long to wait before a collector that does not take an agent is asked again, unless the agent
+/// joins anew meanwhile: a person has to do something.
+pub const DISMISSED_FOR: Duration = Duration::from_mins(5);
 
 /// What a collector wants looked at.
 #[derive(Debug)]
@@ -84,8 +97,14 @@ pub struct Condition {
 pub struct Uplink<O> {
     /// The name to say.
     pub agent: AgentName,
-    /// The collector's address.
+    /// The collector's address: `http(s)://HOST:PORT`.
     pub collector: String,
+    /// The certificate to show; none: in the clear.
+    pub identity: Option<Identity>,
+    /// How long to wait before the question whether the collector takes us again.
+    pub dismissed_for: Duration,
+    /// Why the collector does not take us, while it does not.
+    pub refusal: watch::Sender<Option<Arc<str>>>,
     /// The file that keeps the last assignment.
     pub assignment_file: PathBuf,
     /// Records that have just become durable.

@@ -1,5 +1,6 @@
 //! The connection itself.
 
+use std::future::pending;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -11,27 +12,23 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Streaming};
 use tonic_prost::ProstCodec;
 
 use super::backoff::Backoff;
-use super::ending::Ending;
+use super::dial::Dialler;
+use super::ending::{Ending, innermost};
 use super::session::{Session, WINDOW};
 use super::wire::Outgoing;
-use super::{Ask, Backlog, Uplink, Wanted, assignment, now};
+use super::{Ask, Backlog, Uplink, Wanted, assignment, now, renewal};
+use crate::identity::Identity;
 
 const SESSION: PathAndQuery = PathAndQuery::from_static("/parallax.v1.Collector/Session");
 
 /// How often the collector hears from an agent that has nothing else to say. It takes three missed
 /// intervals of looks for silence, and those are a second at the least.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A peer that does not answer a ping for so long is gone; without pings a half-open connection would
-/// hang for ever.
-const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// A collector answers a hello within this time, or is none.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,9 +42,12 @@ const OUT_MAX: usize = WINDOW + 4;
 pub(super) async fn run<O: From<Wanted>>(mut uplink: Uplink<O>, finish: CancellationToken) {
     let mut assigned = uplink.resume().await;
     let (mut backoff, mut told) = (Backoff::default(), String::new());
+    let mut dialler = Dialler::default();
     while !finish.is_cancelled() {
         let begun = Instant::now();
-        let (ending, welcomed) = connection(&mut uplink, &mut assigned, &finish).await;
+        uplink.look_who_we_are().await;
+        let (ending, welcomed) =
+            connection(&mut uplink, &mut dialler, &mut assigned, &finish).await;
         if welcomed {
             told.clear();
         }
@@ -57,19 +57,23 @@ pub(super) async fn run<O: From<Wanted>>(mut uplink: Uplink<O>, finish: Cancella
         tell(&uplink.collector, &ending, &mut told);
         let pause = match ending {
             Ending::Finished => return,
+            Ending::Renewed => continue,
             Ending::Drain(pause) => pause,
             Ending::Cut(_) => backoff.after_cut(),
-            Ending::Refused(_) | Ending::Stranger(_) => Backoff::after_refusal(),
-        };
-        let pause = tokio::time::sleep(pause);
-        tokio::pin!(pause);
-        loop {
-            tokio::select! {
-                () = &mut pause => break,
-                () = finish.cancelled() => return,
-                // what becomes durable meanwhile is backlog
-                Some(_) = uplink.live.recv() => {}
+            Ending::Refused(_) | Ending::Stranger(_) | Ending::Impostor(_) => {
+                Backoff::after_refusal()
             }
+            Ending::Dismissed(why) => {
+                uplink.rest(why, &mut assigned).await;
+                if uplink.identity.is_some() {
+                    uplink.dismissed_for
+                } else {
+                    Backoff::after_refusal()
+                }
+            }
+        };
+        if !uplink.stays_away(pause, &finish).await {
+            return;
         }
     }
 }
@@ -77,7 +81,7 @@ pub(super) async fn run<O: From<Wanted>>(mut uplink: Uplink<O>, finish: Cancella
 /// Says what happened, once, until it is something else.
 fn tell(collector: &str, ending: &Ending, told: &mut String) {
     let line = match ending {
-        Ending::Finished => return,
+        Ending::Finished | Ending::Renewed => return,
         Ending::Drain(pause) => {
             format!(
                 "the collector at {collector} goes away for {}",
@@ -86,44 +90,76 @@ fn tell(collector: &str, ending: &Ending, told: &mut String) {
         }
         Ending::Cut(why) => format!("no connection to the collector at {collector}: {why}"),
         Ending::Refused(why) => format!("the collector at {collector} refuses this agent: {why}"),
+        Ending::Dismissed(why) => format!(
+            "the collector at {collector} does not take this agent: {why}. It looks at nothing until it \
+             is taken again; what it saw before is kept"
+        ),
         Ending::Stranger(why) => format!("{collector} is not a Parallax collector ({why})"),
+        Ending::Impostor(why) => format!(
+            "{collector} is not the collector that this agent joined ({why}): nothing was said to it. \
+             If its identity was made anew, join again with a new token and --force"
+        ),
     };
-    if *told != line {
-        tracing::warn!("{line}");
-        *told = line;
+    if *told == line {
+        return;
     }
+    if matches!(ending, Ending::Dismissed(_)) {
+        tracing::error!("{line}");
+    } else {
+        tracing::warn!("{line}");
+    }
+    *told = line;
 }
 
 /// One connection from its beginning to its end; says whether the collector has welcomed us.
 async fn connection<O: From<Wanted>>(
     uplink: &mut Uplink<O>,
+    dialler: &mut Dialler,
     assigned: &mut u64,
     finish: &CancellationToken,
 ) -> (Ending, bool) {
     let (out, outgoing) = mpsc::channel(OUT_MAX);
     let epoch = uplink.spool.borrow().epoch;
-    let opening = open(uplink, epoch, &out, outgoing);
-    let inbound = tokio::select! {
+    let opening = open(uplink, dialler, epoch, &out, outgoing);
+    let (inbound, channel) = tokio::select! {
         opened = opening => match opened {
-            Ok(inbound) => inbound,
+            Ok(opened) => opened,
             Err(ending) => return (ending, false),
         },
         () = finish.cancelled() => return (Ending::Finished, false),
     };
     tracing::info!(collector = uplink.collector, "connected to the collector");
+    uplink.refusal.send_replace(None);
+    let identity = uplink.identity.clone();
     let mut connected =
         Connected { session: Session::new(Instant::now()), uplink, assigned, out, reading: None };
-    (connected.serve(inbound, finish).await, true)
+    let renewed = async {
+        match &identity {
+            Some(identity) => renewal::in_time(identity, channel).await,
+            None => pending().await,
+        }
+    };
+    let ending = tokio::select! {
+        ending = connected.serve(inbound, finish) => ending,
+        renewed = renewed => {
+            tracing::info!(agent = %renewed.name(), "the certificate is renewed");
+            uplink.take(renewed);
+            Ending::Renewed
+        }
+    };
+    (ending, true)
 }
 
 /// Connects, says hello and waits for the welcome.
 async fn open<O>(
     uplink: &Uplink<O>,
+    dialler: &mut Dialler,
     epoch: Epoch,
     out: &mpsc::Sender<Outgoing>,
     outgoing: mpsc::Receiver<Outgoing>,
-) -> Result<Streaming<pb::CollectorMessage>, Ending> {
-    let channel = connect(&uplink.collector).await?;
+) -> Result<(Streaming<pb::CollectorMessage>, Channel), Ending> {
+    let tls = uplink.identity.as_ref().map(Identity::tls);
+    let channel = dialler.connect(&uplink.collector, tls).await.map_err(Ending::without)?;
     let hello = Hello {
         protocol_min: *PROTOCOL.start(),
         protocol_max: *PROTOCOL.end(),
@@ -135,16 +171,18 @@ async fn open<O>(
     out.send(hello.into()).await.map_err(gone)?;
     let silent = |_| Ending::Cut("no welcome within 10 s".into());
     let welcome = async {
-        let mut client = tonic::client::Grpc::new(channel)
+        let mut client = tonic::client::Grpc::new(channel.clone())
             .max_decoding_message_size(MESSAGE_FROM_COLLECTOR_BYTES_MAX);
-        client.ready().await.map_err(|e| Ending::unreachable(&e))?;
+        client.ready().await.map_err(|e| Ending::Cut(innermost(&e)))?;
         let codec = ProstCodec::<Outgoing, pb::CollectorMessage>::default();
         let request = Request::new(ReceiverStream::new(outgoing));
         let answer = client.streaming(request, SESSION, codec).await;
         let mut inbound = answer.map_err(|status| Ending::of(&status, false))?.into_inner();
         let first = inbound.message().await.map_err(|status| Ending::of(&status, false))?;
         match first.map(FromCollector::try_from) {
-            Some(Ok(FromCollector::Welcome(w))) if PROTOCOL.contains(&w.protocol) => Ok(inbound),
+            Some(Ok(FromCollector::Welcome(w))) if PROTOCOL.contains(&w.protocol) => {
+                Ok((inbound, channel))
+            }
             Some(Ok(FromCollector::Welcome(w))) => {
                 Err(Ending::Refused(format!("it speaks protocol {}, we {PROTOCOL:?}", w.protocol)))
             }
@@ -153,17 +191,6 @@ async fn open<O>(
         }
     };
     timeout(WELCOME_TIMEOUT, welcome).await.map_err(silent)?
-}
-
-async fn connect(collector: &str) -> Result<Channel, Ending> {
-    let endpoint = Endpoint::from_shared(collector.to_owned())
-        .map_err(|e| Ending::unreachable(&e))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    endpoint.connect().await.map_err(|e| Ending::unreachable(&e))
 }
 
 /// A connection on which the welcome has been said.
@@ -309,7 +336,7 @@ impl<O: From<Wanted>> Uplink<O> {
 
 /// What was asked for. Waits for ever if nothing was; none if it will not come.
 async fn arrival(reading: &mut Option<oneshot::Receiver<Backlog>>) -> Option<Backlog> {
-    let Some(waiting) = reading else { return std::future::pending().await };
+    let Some(waiting) = reading else { return pending().await };
     let arrived = waiting.await.ok();
     *reading = None;
     arrived

@@ -1,7 +1,6 @@
 //! The uplink against collectors that lose, repeat, refuse, drain, and such that are none.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use parallax_model::{Batch, Body, Gap, GapReason, Span};
 use parallax_proto::{FromAgent, FromCollector, encode_batch};
@@ -9,6 +8,8 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 
 use prost::Message as _;
+
+mod joined;
 
 use super::stub::{self, Stub};
 use super::*;
@@ -31,6 +32,7 @@ struct World {
     orders: mpsc::Receiver<String>,
     finish: CancellationToken,
     uplink: JoinHandle<()>,
+    refusal: watch::Receiver<Option<Arc<str>>>,
     folder: tempfile::TempDir,
     _spool_folder: Option<tempfile::TempDir>,
 }
@@ -43,10 +45,10 @@ impl World {
         for _ in 0..held {
             append(&mut spool);
         }
-        Self { _spool_folder: Some(folder), ..Self::of(collector, spool) }
+        Self { _spool_folder: Some(folder), ..Self::of(collector, None, spool) }
     }
 
-    fn of(collector: &str, spool: Spool<Folder>) -> Self {
+    fn of(collector: &str, identity: Option<Identity>, spool: Spool<Folder>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (live, live_in) = mpsc::channel(64);
         let (standing, standing_in) =
@@ -56,9 +58,13 @@ impl World {
         let spool = Arc::new(Mutex::new(spool));
         tokio::spawn(keep(Arc::clone(&spool), asks_in, standing.clone()));
         let finish = CancellationToken::new();
+        let (refusal, refused) = watch::channel(None);
         let uplink = Uplink::<String> {
             agent: AgentName::new("a").unwrap(),
             collector: collector.to_owned(),
+            identity,
+            dismissed_for: Duration::from_hours(1),
+            refusal,
             assignment_file: folder.path().join("assignment"),
             live: live_in,
             spool: standing_in,
@@ -67,7 +73,17 @@ impl World {
             condition: watch::channel(Condition::default()).1,
         };
         let uplink = tokio::spawn(uplink.run(finish.clone()));
-        Self { spool, live, standing, orders, finish, uplink, folder, _spool_folder: None }
+        Self {
+            spool,
+            live,
+            standing,
+            orders,
+            finish,
+            uplink,
+            refusal: refused,
+            folder,
+            _spool_folder: None,
+        }
     }
 
     async fn append(&self) -> Span {
@@ -225,7 +241,7 @@ async fn a_gap_travels_and_is_forgotten_once_acked() {
     std::fs::write(segment, bytes).unwrap();
     let spool = open();
     assert_eq!(spool.gaps().len(), 1);
-    let world = World::of(&url(&stub), spool);
+    let world = World::of(&url(&stub), None, spool);
     until(|| heard.lock().unwrap().len() == 2).await;
     until(|| world.spool.lock().unwrap().gaps().is_empty()).await;
     assert_eq!(*heard.lock().unwrap(), [1, 2]);
@@ -287,6 +303,8 @@ fn endings_are_told_apart() {
     use super::ending::Ending;
     let refused = Ending::of(&Status::failed_precondition("no agent \"a\" is known"), false);
     assert_eq!(refused, Ending::Refused("no agent \"a\" is known".into()));
+    let dismissed = Ending::of(&Status::unauthenticated("agent a was revoked"), true);
+    assert_eq!(dismissed, Ending::Dismissed("agent a was revoked".into()));
     let stranger = Ending::of(&Status::unimplemented("what?"), false);
     assert_eq!(stranger, Ending::Stranger("what?".into()));
     let cut = Ending::of(&Status::unavailable("restarting"), true);
