@@ -51,6 +51,8 @@ pub struct Hello {
     pub build: String,
     /// The current life of the agent's spool.
     pub epoch: Epoch,
+    /// Random, one for each start of the process; 0: the agent is older than this.
+    pub instance: u64,
 }
 
 /// The collector's answer to a hello.

@@ -323,6 +323,7 @@ fn words_of_an_agent_come_back() {
             agent: "eu-west-1".parse().unwrap(),
             build: "0.1.0".into(),
             epoch: Epoch(42),
+            instance: 0xdead_beef,
         }),
         FromAgent::Heartbeat(Heartbeat {
             sent: Timestamp::from_millis(1_766_700_000_000),

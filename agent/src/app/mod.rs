@@ -149,6 +149,7 @@ impl Agent {
         let keeper = Keeper::new(spool, live, standing, finish.clone(), lock);
         let uplink = Uplink::<Order> {
             agent: name.clone(),
+            instance: fastrand::u64(1..),
             collector: config.collector.as_str().to_owned(),
             identity: config.identity,
             dismissed_for: DISMISSED_FOR,

@@ -97,6 +97,8 @@ pub struct Condition {
 pub struct Uplink<O> {
     /// The name to say.
     pub agent: AgentName,
+    /// Random, of this process: tells it from a copy of this agent elsewhere.
+    pub instance: u64,
     /// The collector's address: `http(s)://HOST:PORT`.
     pub collector: String,
     /// The certificate to show; none: in the clear.

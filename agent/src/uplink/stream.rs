@@ -166,6 +166,7 @@ async fn open<O>(
         agent: uplink.agent.clone(),
         build: env!("CARGO_PKG_VERSION").into(),
         epoch,
+        instance: uplink.instance,
     };
     let gone = |_| Ending::Cut("the connection ended before the hello".into());
     out.send(hello.into()).await.map_err(gone)?;

@@ -23,7 +23,14 @@ fn target(text: &str) -> Target {
 
 fn hello(agent: &str) -> Hello {
     let build = "0.1.0".to_owned();
-    Hello { protocol_min: 1, protocol_max: 1, agent: name(agent), build, epoch: Epoch(1) }
+    Hello {
+        protocol_min: 1,
+        protocol_max: 1,
+        agent: name(agent),
+        build,
+        epoch: Epoch(1),
+        instance: 1,
+    }
 }
 
 fn at(ms: i64) -> Timestamp {

@@ -150,7 +150,14 @@ impl Stream {
 
 fn hello(agent: &str) -> FromAgent {
     let (agent, build) = (name(agent), "0.1.0".to_owned());
-    FromAgent::Hello(Hello { protocol_min: 1, protocol_max: 3, agent, build, epoch: Epoch(1) })
+    FromAgent::Hello(Hello {
+        protocol_min: 1,
+        protocol_max: 3,
+        agent,
+        build,
+        epoch: Epoch(1),
+        instance: 1,
+    })
 }
 
 fn batch(epoch: u64, first: u64, last: u64) -> FromAgent {

@@ -27,6 +27,7 @@ impl From<&FromAgent> for pb::AgentMessage {
                 agent: hello.agent.as_str().to_owned(),
                 build: hello.build.clone(),
                 epoch: hello.epoch.0,
+                instance: hello.instance,
             }),
             FromAgent::Batch(batch) => AgentBody::Batch(batch.into()),
             FromAgent::Heartbeat(beat) => AgentBody::Heartbeat(pb::Heartbeat {
@@ -72,6 +73,7 @@ fn hello_from_wire(hello: pb::Hello) -> Result<Hello, InvalidMessage> {
         agent: named(|| "hello.agent".into(), &hello.agent)?,
         build: hello.build,
         epoch: Epoch(hello.epoch),
+        instance: hello.instance,
     })
 }
 

@@ -55,6 +55,10 @@ pub struct Hello {
     /// The current life of the agent's spool.
     #[prost(uint64, tag = "5")]
     pub epoch: u64,
+    /// Random, one for each start of the process: tells an agent that comes again from a copy of it that
+    /// runs elsewhere under the same name. 0: an agent that is older than this.
+    #[prost(uint64, tag = "6")]
+    pub instance: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {

@@ -61,6 +61,7 @@ impl World {
         let (refusal, refused) = watch::channel(None);
         let uplink = Uplink::<String> {
             agent: AgentName::new("a").unwrap(),
+            instance: 7,
             collector: collector.to_owned(),
             identity,
             dismissed_for: Duration::from_hours(1),
