@@ -15,6 +15,7 @@ pub mod browser;
 pub mod http;
 pub mod journal;
 pub mod lab;
+pub mod package;
 pub mod process;
 pub mod prometheus;
 pub mod receiver;

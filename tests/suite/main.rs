@@ -13,6 +13,7 @@ mod deploy;
 mod grafana;
 mod lab;
 mod mistakes;
+mod package;
 mod page;
 mod reload;
 mod replay;

@@ -4,6 +4,7 @@
 //! standard error. Logs go to standard error too: standard output is for answers.
 
 mod enroll;
+mod papers;
 mod probe;
 mod run;
 mod seen;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::config::DATA_DIR_DEFAULT;
 
@@ -40,6 +42,12 @@ enum Command {
     Run(Run),
     /// Look once, from here, and show every stage
     Probe(Probe),
+    /// Print the manual page, or write one for each command
+    #[command(hide = true)]
+    Man(Man),
+    /// Print what a shell needs to complete commands
+    #[command(hide = true)]
+    Completions(Completions),
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +124,23 @@ struct Probe {
     timeout: Duration,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  parallax-agent man | man -l -
+  parallax-agent man /usr/share/man/man1")]
+struct Man {
+    /// Folder to write the pages of all commands to; without it, the program's own page is printed
+    folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  parallax-agent completions bash > /etc/bash_completion.d/parallax-agent")]
+struct Completions {
+    /// For which shell
+    shell: Shell,
+}
+
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Output {
     /// For people
@@ -132,6 +157,8 @@ impl Cli {
             Command::Enroll(enroll) => enroll.run().await,
             Command::Run(run) => run.run().await,
             Command::Probe(probe) => probe.run().await,
+            Command::Man(man) => man.run(),
+            Command::Completions(completions) => completions.run(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod ask;
 mod check_config;
 mod explain;
 mod logs;
+mod papers;
 mod replay;
 mod serve;
 mod show;
@@ -64,6 +65,12 @@ enum Command {
     Targets(targets::Args),
     /// Try out a webhook
     Webhook(webhook::Args),
+    /// Print the manual page, or write one for each command
+    #[command(hide = true)]
+    Man(papers::Man),
+    /// Print what a shell needs to complete commands
+    #[command(hide = true)]
+    Completions(papers::Completions),
 }
 
 impl Command {
@@ -79,7 +86,9 @@ impl Command {
             | Self::Explain(_)
             | Self::Agents(_)
             | Self::Targets(_)
-            | Self::Webhook(_) => "info",
+            | Self::Webhook(_)
+            | Self::Man(_)
+            | Self::Completions(_) => "info",
         }
     }
 }
@@ -137,6 +146,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Agents(args) => agents::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Webhook(args) => webhook::run(&args),
+        Command::Man(args) => papers::man(&args),
+        Command::Completions(args) => papers::completions(&args),
     }
 }
 
