@@ -12,9 +12,11 @@ const JOINERS: &[&str] = &["app", "cli", "lib", "main"];
 /// (crate folder, room, rooms it may import)
 const ROOMS: &[(&str, &str, &[&str])] = &[
     ("collector", "json", &[]),
-    ("collector", "config", &["notify", "store"]),
+    ("collector", "config", &["identity", "notify", "store"]),
+    ("collector", "identity", &[]),
+    ("collector", "control", &["identity"]),
     ("collector", "store", &["json"]),
-    ("collector", "ingest", &["store", "fleet"]),
+    ("collector", "ingest", &["store", "fleet", "identity"]),
     ("collector", "fleet", &["store"]),
     ("collector", "judge", &["store"]),
     ("collector", "incident", &["store"]),

@@ -3,16 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::ingest::NotLoopback;
+use crate::identity::IdentityError;
 use crate::store::StoreError;
 use crate::store::sqlite::OpenError;
 
 /// Why a collector did not start: one line that says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Agents would be heard in plain text from elsewhere.
-    #[error(transparent)]
-    NotLoopback(#[from] NotLoopback),
     /// An address cannot be listened on.
     #[error("cannot listen on {address} for {what}: {}; {}", plain(.why), remedy(.why, .address, .flag))]
     Bind {
@@ -31,6 +28,9 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no authority, or none that can be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

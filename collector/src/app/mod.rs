@@ -3,6 +3,7 @@
 //! ```text
 //! ingest ─▶ writer ─▶ court: judge ─▶ incident ─▶ desk ─▶ mailbox of the writer ─▶ outbox ─▶ notifier
 //!   │  ◀─ acks ┘        │  └─ asks ─▶ fleet ─▶ ingest
+//!   ├─▶ identity ◀─ control ◀─ commands on this machine
 //!   └─▶ fleet ─────────▶ view ◀─ results, and verdicts once they are stored
 //!                         └─▶ api, page, export
 //! ```
@@ -17,6 +18,7 @@ mod court;
 mod error;
 mod parts;
 mod prepare;
+mod roll;
 #[cfg(test)]
 mod tests;
 
@@ -27,13 +29,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use parallax_model::AgentSpec;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{CollectorConfig, Config};
-use crate::fleet::Fleet;
-use crate::ingest::may_listen;
+use crate::control::Reach;
 use crate::notify::{Desk, Notifier, Rounds, Webhook};
 use crate::store::sqlite::Opened;
 use crate::store::writer::writer;
@@ -41,10 +43,11 @@ use crate::store::{ReadOutbox, ReadStore};
 use crate::view::{Edge, News, View};
 
 pub use clock::now;
-use court::{Court, Declared};
+use court::Court;
 pub use error::StartError;
-use parts::{Ends, Task, ended, hear, show, watch_store};
-use prepare::{address, bind, edge, fleet, open, remember};
+use parts::{Ends, Task, control, ended, hear, show, watch_store};
+use prepare::{address, bind, edge, fleet, identity, open, remember};
+use roll::{InForce, Kept};
 
 /// Where data is kept when neither flag nor file says it.
 pub const DATA_DIR_DEFAULT: &str = "parallax-data";
@@ -75,8 +78,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Collector {
     edge: Edge,
-    fleet: Arc<Fleet>,
-    declared: mpsc::Sender<Declared>,
+    in_force: Arc<InForce>,
     webhooks: watch::Sender<Arc<[Webhook]>>,
     kept: CollectorConfig,
     http: SocketAddr,
@@ -97,18 +99,22 @@ struct Tasks {
     notify: Task,
     writer: Task,
     watch: Task,
+    /// None where the data folder's path is too long for a socket.
+    control: Option<Task>,
 }
 
 impl Collector {
     /// Starts a collector on the current tokio runtime.
-    pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
+    pub async fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
         let kept = config.collector.clone();
-        may_listen(kept.listen)?;
         let http = bind(kept.http, "pages", "--http").await?;
         let grpc = bind(kept.listen, "agents", "--listen").await?;
         let (http_addr, grpc_addr) = (address(&http)?, address(&grpc)?);
         let data_dir = kept.data_dir.clone().unwrap_or_else(|| DATA_DIR_DEFAULT.into());
         let Opened { write, read, lock, .. } = open(&data_dir).await?;
+        let identity = identity(&data_dir, &kept).await?;
+        let agents: Arc<[AgentSpec]> = config.agents.into();
+        config.agents = roll::agents(&agents, &identity);
 
         let edge = edge(Arc::clone(&read) as Arc<dyn ReadStore>, &options);
         let (committed, commits) = mpsc::channel(COMMITS_WAITING_MAX);
@@ -120,6 +126,8 @@ impl Collector {
         let (declared, declarations) = mpsc::channel(1);
         let adjourn = CancellationToken::new();
         let (webhooks, declared_webhooks) = watch::channel(Arc::<[Webhook]>::from(config.webhooks));
+        let first = Kept { agents, targets: config.targets, webhooks: webhooks.borrow().clone() };
+        let in_force = InForce::new(identity, Arc::clone(&fleet), &edge, declared, first);
         let desk = Desk::new(webhooks.borrow().clone(), kept.public_url.clone(), &remembered.open);
         let court = Court::new(remembered, desk, &edge, Arc::clone(&fleet), writer.clone())
             .heard_by(options.beat);
@@ -132,12 +140,14 @@ impl Collector {
         let notifier = Notifier::new(rounds, declared_webhooks);
 
         let ends = Ends { stop: edge.closing.clone(), broken: CancellationToken::new() };
+        let reach = Reach { listen: grpc_addr, url: kept.url.clone() };
         let tasks = Tasks {
             writer: ends.start(writing),
             court: ends.start(court.sit(commits, declarations, adjourn.clone())),
             notify: ends.start(notifier.work(edge.closing.clone())),
             watch: ends.start(watch_store(writer.health(), Arc::clone(&edge.health))),
-            ingest: hear(&ends, &edge, &fleet, writer, grpc),
+            control: control(&ends, &edge, &data_dir, &in_force, reach),
+            ingest: hear(&ends, &edge, in_force.needs(writer, kept.tls_only), grpc),
             http: show(&ends, &edge, http, http_addr, options.more),
             ends,
             adjourn,
@@ -148,8 +158,7 @@ impl Collector {
         tracing::info!(http = %http_addr, agents = %grpc_addr, data = %data_dir.display(), "collector started");
         Ok(Self {
             edge,
-            fleet,
-            declared,
+            in_force,
             webhooks,
             kept,
             http: http_addr,
@@ -191,18 +200,9 @@ impl Collector {
         if config.collector != self.kept {
             tracing::warn!("[collector] changed: restart to listen or keep data elsewhere");
         }
-        self.fleet.set(config.agents.clone(), config.targets.clone(), now());
-        let (agents, targets) = (config.agents, config.targets);
-        self.edge.view.take(News::Config { agents: agents.clone(), targets: targets.clone() });
         let webhooks: Arc<[Webhook]> = config.webhooks.into();
-        if self
-            .declared
-            .send(Declared { agents, targets, webhooks: Arc::clone(&webhooks) })
-            .await
-            .is_err()
-        {
-            tracing::error!("the court has ended: restart the collector");
-        }
+        let (agents, targets) = (config.agents.into(), config.targets);
+        self.in_force.set(Kept { agents, targets, webhooks: Arc::clone(&webhooks) }).await;
         self.webhooks.send_if_modified(|now| {
             let changed = *now != webhooks;
             *now = webhooks;
@@ -219,7 +219,8 @@ impl Collector {
 
     /// Ends in order, within [`STOP_WITHIN`].
     pub async fn stop(self) {
-        let Tasks { ends, adjourn, ingest, http, court, notify, writer, watch } = self.tasks;
+        let Tasks { ends, adjourn, ingest, http, court, notify, writer, watch, control } =
+            self.tasks;
         ends.stop.cancel();
         let in_order = async {
             ended("ingest", ingest).await;
@@ -228,6 +229,9 @@ impl Collector {
             ended("notify", notify).await;
             ended("writer", writer).await;
             ended("http", http).await;
+            if let Some(control) = control {
+                ended("control", control).await;
+            }
         };
         if timeout(STOP_WITHIN, in_order).await.is_err() {
             tracing::warn!("not everything ended in time; agents keep what is not acked");

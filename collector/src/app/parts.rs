@@ -1,6 +1,7 @@
 //! The parts that are at work while a collector runs.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::now;
-use crate::fleet::Fleet;
-use crate::ingest::Ingest;
-use crate::store::writer::{Health as StoreHealth, Writer};
+use super::roll::InForce;
+use crate::control::{Control, Reach};
+use crate::identity::Roll;
+use crate::ingest::{Ingest, Needs};
+use crate::store::writer::Health as StoreHealth;
 use crate::view::{Edge, Health, Traffic};
 use crate::{api, export, page};
 
@@ -48,20 +51,17 @@ pub(super) async fn ended(what: &str, task: Task) {
     }
 }
 
-pub(super) fn hear(
-    ends: &Ends,
-    edge: &Edge,
-    fleet: &Arc<Fleet>,
-    writer: Writer,
-    listener: TcpListener,
-) -> Task {
-    let waiting = writer.waiting();
-    let ingest = Ingest::new(Arc::clone(fleet), writer, now, edge.closing.clone());
+pub(super) fn hear(ends: &Ends, edge: &Edge, needs: Needs, listener: TcpListener) -> Task {
+    let waiting = needs.writer.waiting();
+    let ingest = Ingest::new(needs, edge.closing.clone());
     let health = Arc::clone(&edge.health);
     let counters = ingest.counters();
     health.metered_by(move || Traffic {
         streams: counters.streams.get(),
         streams_refused: counters.refused.get(),
+        connections_closed: counters.closed.get(),
+        joined: counters.joined.get(),
+        renewed: counters.renewed.get(),
         messages_invalid: counters.invalid.get(),
         batches: counters.batches.get(),
         batches_refused: counters.batches_refused.get(),
@@ -104,4 +104,18 @@ pub(super) async fn watch_store(mut store: StoreHealth, health: Arc<Health>) {
             }
         }
     }
+}
+
+/// Answers commands. A collector without it does all the rest.
+pub(super) fn control(
+    ends: &Ends,
+    edge: &Edge,
+    data_dir: &Path,
+    in_force: &Arc<InForce>,
+    reach: Reach,
+) -> Option<Task> {
+    let (identity, roll) = (Arc::clone(&in_force.identity), Arc::clone(in_force) as Arc<dyn Roll>);
+    let control = Control::listen(data_dir, identity, roll, reach, now)
+        .inspect_err(|why| tracing::warn!(%why, "no commands are answered"));
+    Some(ends.start(control.ok()?.work(edge.closing.clone())))
 }

@@ -9,8 +9,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Options, StartError, now};
-use crate::config::Config;
+use crate::config::{CollectorConfig, Config};
 use crate::fleet::{Fleet, Presence};
+use crate::identity::{Identity, LIFETIME};
 use crate::incident::Incidents;
 use crate::judge::Judge;
 use crate::store::sqlite::{self, Opened};
@@ -35,6 +36,20 @@ pub(super) fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> 
 pub(super) async fn open(data_dir: &Path) -> Result<Opened, StartError> {
     let folder = data_dir.to_owned();
     blocking(move || Ok(sqlite::open(&folder, now())?)).await
+}
+
+/// The lifetime of agents' certificates, for tests that cannot wait for weeks.
+const TEST_LIFETIME: &str = "PARALLAX_TEST_CERTIFICATE_LIFETIME";
+
+pub(super) async fn identity(
+    data_dir: &Path,
+    config: &CollectorConfig,
+) -> Result<Arc<Identity>, StartError> {
+    let (folder, own) = (data_dir.to_owned(), config.ca.clone());
+    let asked = std::env::var(TEST_LIFETIME).ok();
+    let lifetime = asked.and_then(|text| humantime::parse_duration(&text).ok());
+    let lifetime = lifetime.unwrap_or(LIFETIME);
+    blocking(move || Ok(Identity::open(&folder, own.as_ref(), lifetime, now())?)).await
 }
 
 /// Runs what waits for the disk where it may.

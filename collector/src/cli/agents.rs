@@ -1,19 +1,54 @@
-//! `parallax agents`.
+//! `parallax agents`: who looks, and who shall not any more.
 
-use super::Failure;
-use super::ask;
-use super::show;
+use super::here::Here;
+use super::{Failure, ask, say, show};
 use crate::api::dto::{AgentJson, AgentsJson};
+use crate::control::Ask;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  parallax agents\n  parallax agents --output json")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  parallax agents
+  parallax agents --output json
+  parallax agents revoke vm-1"
+)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     ask: ask::Ask,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Put out an agent that joined: its stream is cut at once, and its certificate is worth nothing
+    Revoke(Revoke),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  parallax agents revoke vm-1
+
+Works on the collector's machine. What the agent has sent stays. It may join again with a new token.")]
+struct Revoke {
+    /// The agent
+    name: String,
+    #[command(flatten)]
+    here: Here,
+}
+
+fn revoke(args: &Revoke) -> Result<(), Failure> {
+    args.here.find()?.ask(Ask::RevokeAgent { name: args.name.clone() })?;
+    say(&format!("{} is revoked: it may join again with a new token", args.name));
+    Ok(())
+}
+
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(Command::Revoke(args)) = &args.command {
+        return revoke(args);
+    }
     let collector = args.ask.collector()?;
     let ask = async { collector.get::<AgentsJson>(&["agents"]).await.map_err(Failure::from) };
     let answer = super::block_on(ask)?;
@@ -22,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn table(agents: &[AgentJson]) -> String {
     if agents.is_empty() {
-        return "no agent is configured".to_owned();
+        return "no agent is configured, and none has joined: let one join with parallax token create".to_owned();
     }
     let header = [
         "agent",

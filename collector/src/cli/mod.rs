@@ -9,6 +9,7 @@ mod agents;
 mod ask;
 mod check_config;
 mod explain;
+mod here;
 mod logs;
 mod papers;
 mod replay;
@@ -17,6 +18,7 @@ mod show;
 mod status;
 mod systemd;
 mod targets;
+mod token;
 mod try_it;
 mod up;
 mod webhook;
@@ -35,6 +37,7 @@ use clap::{Parser, Subcommand};
   parallax try                                   see what it is for, on this machine
   parallax up https://shop.example/              watch an address from here
   parallax serve --config parallax.toml          the collector, for agents in many places
+  parallax token create --region eu --provider aws    let an agent join
   parallax status                                what is wrong now, and where")]
 struct Cli {
     #[command(flatten)]
@@ -59,7 +62,9 @@ enum Command {
     Status(status::Args),
     /// Say why a fault is thought to be where it is
     Explain(explain::Args),
-    /// List the agents
+    /// Let agents join: make, list and revoke tokens
+    Token(token::Args),
+    /// List the agents, or put one out
     Agents(agents::Args),
     /// List the targets
     Targets(targets::Args),
@@ -84,6 +89,7 @@ impl Command {
             | Self::CheckConfig(_)
             | Self::Status(_)
             | Self::Explain(_)
+            | Self::Token(_)
             | Self::Agents(_)
             | Self::Targets(_)
             | Self::Webhook(_)
@@ -143,6 +149,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Token(args) => token::run(args),
         Command::Agents(args) => agents::run(&args),
         Command::Targets(args) => targets::run(&args),
         Command::Webhook(args) => webhook::run(&args),

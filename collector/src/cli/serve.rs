@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, block_on, complain, say, systemd};
-use crate::app::{Collector, Options, StartError};
+use crate::app::{Collector, Options};
 use crate::config::{self, Config};
 
 /// Arguments.
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let options = Options { beat: Some(systemd::alive), ..Options::default() };
-    let collector = Collector::start(config, options).await.map_err(start_failure)?;
+    let collector = Collector::start(config, options).await?;
     // it listens, its store is open, and what was before the restart is remembered
     systemd::ready();
     say(&format!(
@@ -75,11 +75,6 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
 /// What is said when a part of the collector died under us.
 pub(super) fn broken() -> Failure {
     anyhow::anyhow!("a part of the collector died: the log says which; start it again").into()
-}
-
-/// An address that must not be listened on is a mistake in the configuration; the rest is failure.
-pub(super) fn start_failure(why: StartError) -> Failure {
-    if matches!(why, StartError::NotLoopback(_)) { Failure::usage(why) } else { why.into() }
 }
 
 async fn reload(args: &Args, collector: &Collector) {

@@ -9,7 +9,7 @@ use parallax_agent::{Agent, CollectorUrl};
 use parallax_model::{AgentName, AgentSpec, Region, Role, Target};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::serve::{Asked, Signals, broken, start_failure};
+use super::serve::{Asked, Signals, broken};
 use super::{Failure, block_on, say};
 use crate::app::{Collector, DATA_DIR_DEFAULT, Options};
 use crate::config::{self, Config, target_of_url};
@@ -117,7 +117,7 @@ fn add(
 async fn up(config: Config) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let targets = config.targets.clone();
-    let collector = Collector::start(config, Options::default()).await.map_err(start_failure)?;
+    let collector = Collector::start(config, Options::default()).await?;
     let (view, mut events) = (collector.view(), collector.view().subscribe());
     greet(&collector, &targets);
     let url = CollectorUrl::new(&format!("http://{}", collector.grpc_addr()))?;

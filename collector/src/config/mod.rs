@@ -27,6 +27,7 @@ use source::{Place, Report, Source};
 use target::{Declared, Defaults};
 use url::Url;
 
+use crate::identity::Own;
 use crate::notify::Webhook;
 
 /// Keys of the main file.
@@ -35,7 +36,10 @@ const MAIN_KEYS: &[&str] = &["collector", "defaults", "agents", "targets", "webh
 /// Keys of a file in `conf.d`.
 const PART_KEYS: &[&str] = &["agents", "targets", "webhooks"];
 
-const COLLECTOR_KEYS: &[&str] = &["data_dir", "http", "listen", "public_url"];
+const COLLECTOR_KEYS: &[&str] =
+    &["ca", "data_dir", "http", "listen", "public_url", "tls_only", "url"];
+
+const CA_KEYS: &[&str] = &["certificate", "key"];
 
 /// The port of page and API.
 pub const HTTP_PORT: u16 = 7480;
@@ -67,12 +71,26 @@ pub struct CollectorConfig {
     pub listen: SocketAddr,
     /// Where people reach the page; links in messages lead there. Ends with a slash.
     pub public_url: Option<Url>,
+    /// Where agents elsewhere find the collector: `https://HOST:PORT`; none: as the machine is called.
+    pub url: Option<String>,
+    /// True if agents on this machine need a certificate, too.
+    pub tls_only: bool,
+    /// An authority of the owner's; none: the collector makes one.
+    pub ca: Option<Own>,
 }
 
 impl Default for CollectorConfig {
     fn default() -> Self {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { data_dir: None, http: local(HTTP_PORT), listen: local(AGENT_PORT), public_url: None }
+        Self {
+            data_dir: None,
+            http: local(HTTP_PORT),
+            listen: local(AGENT_PORT),
+            public_url: None,
+            url: None,
+            tls_only: false,
+            ca: None,
+        }
     }
 }
 
@@ -165,7 +183,29 @@ fn collector(section: Section<'_>, path: &Path) -> CollectorConfig {
         http: address("http", "write \"127.0.0.1:7480\"").unwrap_or(usual.http),
         listen: address("listen", "write \"127.0.0.1:7481\"").unwrap_or(usual.listen),
         public_url: section.get("public_url").and_then(public_url),
+        url: section
+            .get("url")
+            .and_then(|f| agents_url(f.text()?).map_err(|why| f.wrong(why)).ok()),
+        tls_only: section.get("tls_only").and_then(|f| f.truth()).unwrap_or(usual.tls_only),
+        ca: section.get("ca").and_then(|f| own_authority(&f, folder)),
     }
+}
+
+fn own_authority(field: &Field<'_>, folder: &Path) -> Option<Own> {
+    let section = field.section("ca", CA_KEYS)?;
+    let file = |key| section.need(key, "\"ca.pem\"")?.text().map(|file| folder.join(file));
+    Some(Own { certificate: file("certificate")?, key: file("key")? })
+}
+
+/// The address that is written into the line that agents join by: `https://HOST:PORT`.
+pub fn agents_url(text: &str) -> Result<String, String> {
+    let remedy = "write \"https://parallax.example:7481\"";
+    let url = Url::parse(text).map_err(|why| format!("{text:?}: {why}; {remedy}"))?;
+    let host = url.host_str().filter(|_| url.scheme() == "https" && url.path() == "/");
+    let host = host.ok_or_else(|| format!("{text:?} is not https://HOST:PORT; {remedy}"))?;
+    // the parser drops a scheme's own port, also where somebody wrote it
+    let written = text.trim_end_matches('/').ends_with(":443").then_some(443);
+    Ok(format!("https://{host}:{}", url.port().or(written).unwrap_or(AGENT_PORT)))
 }
 
 fn public_url(field: Field<'_>) -> Option<Url> {

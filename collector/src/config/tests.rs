@@ -27,6 +27,9 @@ const WHOLE: &str = r#"
 [collector]
 data_dir = "data"
 http = "127.0.0.1:0"
+tls_only = true
+url = "https://parallax.example"
+ca = { certificate = "ca.pem", key = "/etc/ca.key" }
 [defaults]
 interval = "10s"
 [[agents]]
@@ -61,6 +64,10 @@ fn a_whole_file_becomes_what_it_says() {
     assert_eq!(config.collector.data_dir, Some(dir.path().join("data")));
     assert_eq!(config.collector.http.port(), 0);
     assert_eq!(config.collector.listen.to_string(), "127.0.0.1:7481");
+    assert_eq!(config.collector.url.as_deref(), Some("https://parallax.example:7481"));
+    assert!(config.collector.tls_only);
+    let own = config.collector.ca.unwrap();
+    assert_eq!((own.certificate, own.key), (dir.path().join("ca.pem"), "/etc/ca.key".into()));
     let names: Vec<&str> = config.agents.iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["eu-1", "us-1"]);
     assert_eq!(config.agents[0].asn, Some(24940));
@@ -76,6 +83,18 @@ fn a_whole_file_becomes_what_it_says() {
     assert_eq!(db.check.address(), "[::1]:5432");
     assert_eq!((dns.role, dns.timeout), (Role::Reference, Duration::from_secs(2)));
     assert_eq!(dns.check.address(), "AAAA example.com @9.9.9.9:53");
+}
+
+#[test]
+fn where_agents_find_the_collector_is_written_in_full() {
+    let port = |text: &str| agents_url(text);
+    assert_eq!(port("https://a.example").as_deref(), Ok("https://a.example:7481"));
+    assert_eq!(port("https://a.example:443/").as_deref(), Ok("https://a.example:443"));
+    assert_eq!(port("https://[2001:db8::1]:99").as_deref(), Ok("https://[2001:db8::1]:99"));
+    for wrong in ["http://a.example", "a.example:7481", "https://a.example/x", "https://"] {
+        let why = port(wrong).unwrap_err();
+        assert!(why.contains("https://parallax.example:7481"), "{wrong}: {why}");
+    }
 }
 
 #[test]

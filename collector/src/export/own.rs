@@ -24,6 +24,9 @@ metrics! {
     FUTURE "counter" "parallax_results_from_the_future_total" "Results of agents whose clock is ahead, since the start.";
     STREAMS "counter" "parallax_streams_total" "Streams of agents taken since the start.";
     STREAMS_REFUSED "counter" "parallax_streams_refused_total" "Streams refused since the start: strangers, versions that are not spoken.";
+    CLOSED "counter" "parallax_connections_closed_total" "Connections to the agents' port closed before they could say anything, since the start: no TLS 1.3, or in the clear from elsewhere.";
+    JOINED "counter" "parallax_agents_joined_total" "Agents that joined since the start.";
+    RENEWED "counter" "parallax_certificates_renewed_total" "Certificates of agents renewed since the start.";
     INVALID "counter" "parallax_messages_invalid_total" "Messages of agents that break the contract, since the start.";
     WAITING "gauge" "parallax_store_waiting_batches" "Batches that wait to be stored.";
     AGENTS "gauge" "parallax_agents" "Agents by state of their stream.";
@@ -91,6 +94,9 @@ fn traffic(out: &mut String, edge: &Edge) {
         one(out, FUTURE, traffic.from_the_future);
         one(out, STREAMS, traffic.streams);
         one(out, STREAMS_REFUSED, traffic.streams_refused);
+        one(out, CLOSED, traffic.connections_closed);
+        one(out, JOINED, traffic.joined);
+        one(out, RENEWED, traffic.renewed);
         one(out, INVALID, traffic.messages_invalid);
         one(out, WAITING, traffic.waiting);
     }

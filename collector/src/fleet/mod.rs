@@ -1,7 +1,8 @@
 //! Who may speak, who does, and what each is to look at.
 //!
-//! Contract: an agent is known by its name in the configuration; it has one stream at a time, and a
-//! newer one wins, since an agent whose old stream hangs half-open comes back on a new one. An agent
+//! Contract: an agent is known by its name; it has one stream at a time, and a newer one wins, since an
+//! agent whose old stream hangs half-open comes back on a new one; but a second machine that shows the same
+//! key as one that is there is refused. An agent
 //! is assigned the targets whose selector takes it; the same content keeps its version, and is not
 //! sent again. What an agent tells of itself is passed to `tell` at once.
 //! Never: a result, a verdict, a word about region or provider taken from the agent itself.
@@ -9,6 +10,7 @@
 mod presence;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,10 +24,38 @@ pub use presence::Presence;
 /// does not take these in is not worth asking.
 const ORDERS_WAITING_MAX: usize = 64;
 
-/// An agent's name that the configuration does not have.
+/// Why an agent is not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("agent {0} is not in the collector's configuration: add [[agents]] name = \"{0}\" to it")]
-pub struct Unknown(pub AgentName);
+pub enum NoSeat {
+    /// Nobody knows the name.
+    #[error(
+        "agent {0} is not in the collector's configuration: add [[agents]] name = \"{0}\" to it, or let it \
+         join with a token (`parallax token create`)"
+    )]
+    Unknown(AgentName),
+    /// The same key is at work elsewhere.
+    #[error(
+        "{agent} is at work at {there} already, and {here} shows the same key: one of them is a copy; let \
+         it join with a token of its own (`parallax-agent enroll --force`)"
+    )]
+    Taken {
+        /// Whose key.
+        agent: AgentName,
+        /// Where it is at work.
+        there: SocketAddr,
+        /// Who came second.
+        here: SocketAddr,
+    },
+}
+
+/// Who comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guest {
+    /// From where.
+    pub address: SocketAddr,
+    /// True if a certificate says who it is.
+    pub proven: bool,
+}
 
 /// What is passed to whoever shows the fleet.
 pub type Tell = Box<dyn Fn(Presence) + Send + Sync>;
@@ -64,11 +94,21 @@ struct Chair {
     stream: u64,
     /// None while nobody sits here.
     orders: Option<mpsc::Sender<Vec<TargetName>>>,
+    /// Who sat here last, and which start of its process.
+    sitter: Option<(Guest, u64)>,
 }
 
 impl Chair {
     fn empty(agent: AgentName) -> Self {
-        Self { presence: Presence::unheard(agent), stream: 0, orders: None }
+        Self { presence: Presence::unheard(agent), stream: 0, orders: None, sitter: None }
+    }
+
+    /// Where somebody else with the same key sits. An agent that says no instance (0) is older than that.
+    fn occupied(&self, guest: Guest, instance: u64) -> Option<SocketAddr> {
+        let (sitter, before) = self.sitter.filter(|_| self.orders.is_some())?;
+        let two =
+            sitter.proven && guest.proven && before != instance && before != 0 && instance != 0;
+        two.then_some(sitter.address)
     }
 }
 
@@ -116,10 +156,20 @@ impl Fleet {
     }
 
     /// An agent's stream begins.
-    pub fn enter(self: &Arc<Self>, hello: &Hello, now: Timestamp) -> Result<Seat, Unknown> {
+    pub fn enter(
+        self: &Arc<Self>,
+        hello: &Hello,
+        guest: Guest,
+        now: Timestamp,
+    ) -> Result<Seat, NoSeat> {
         let (orders, taken) = mpsc::channel(ORDERS_WAITING_MAX);
         let mut seats = self.seats();
-        let chair = seats.get_mut(&hello.agent).ok_or_else(|| Unknown(hello.agent.clone()))?;
+        let chair =
+            seats.get_mut(&hello.agent).ok_or_else(|| NoSeat::Unknown(hello.agent.clone()))?;
+        if let Some(there) = chair.occupied(guest, hello.instance) {
+            return Err(NoSeat::Taken { agent: hello.agent.clone(), there, here: guest.address });
+        }
+        chair.sitter = Some((guest, hello.instance));
         chair.stream = self.streams.fetch_add(1, Ordering::Relaxed) + 1;
         if chair.orders.replace(orders).is_some() {
             tracing::warn!(agent = %hello.agent, "a newer stream of this agent replaces the older one");
@@ -203,7 +253,7 @@ pub enum Order {
     Assign(Arc<Assignment>),
     /// Look at these at once.
     ProbeNow(Vec<TargetName>),
-    /// A newer stream took over, or the configuration does not name the agent any more.
+    /// A newer stream took over, or nobody knows the agent any more.
     Leave,
 }
 

@@ -33,6 +33,11 @@ fn hello(agent: &str) -> Hello {
     }
 }
 
+/// Somebody in the clear.
+fn guest(port: u16) -> Guest {
+    Guest { address: ([127, 0, 0, 1], port).into(), proven: false }
+}
+
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
@@ -57,8 +62,9 @@ fn presence(fleet: &Fleet, agent: &str) -> Presence {
 
 #[test]
 fn a_stranger_is_told_what_to_add() {
-    let refused = fleet(&["a"]).enter(&hello("b"), at(1)).unwrap_err().to_string();
-    let told = "agent b is not in the collector's configuration: add [[agents]] name = \"b\" to it";
+    let refused = fleet(&["a"]).enter(&hello("b"), guest(1), at(1)).unwrap_err().to_string();
+    let told = "agent b is not in the collector's configuration: add [[agents]] name = \"b\" to it, or \
+                let it join with a token (`parallax token create`)";
     assert_eq!(refused, told);
 }
 
@@ -67,7 +73,7 @@ fn what_an_agent_tells_is_known_and_passed_on() {
     let (told, heard) = std::sync::mpsc::channel();
     let tell = Box::new(move |p: Presence| told.send((p.connected, p.last_heard)).unwrap());
     let fleet = Fleet::new([spec("a")], vec![], at(0), tell);
-    let seat = fleet.enter(&hello("a"), at(5)).unwrap();
+    let seat = fleet.enter(&hello("a"), guest(1), at(5)).unwrap();
     let spool = SpoolState { records: 3, bytes: 99, lost: 1, degraded: true };
     seat.beat(
         &Heartbeat { sent: at(0), assignment: 7, spool, missed_slots: 2, fitness: None },
@@ -83,8 +89,8 @@ fn what_an_agent_tells_is_known_and_passed_on() {
 #[tokio::test]
 async fn a_newer_stream_wins_and_the_older_cannot_undo_it() {
     let fleet = fleet(&["a"]);
-    let mut older = fleet.enter(&hello("a"), at(1)).unwrap();
-    let mut newer = fleet.enter(&hello("a"), at(2)).unwrap();
+    let mut older = fleet.enter(&hello("a"), guest(1), at(1)).unwrap();
+    let mut newer = fleet.enter(&hello("a"), guest(1), at(2)).unwrap();
     assert_eq!(older.order().await, Order::Leave);
     older.heard(at(9));
     drop(older);
@@ -97,7 +103,7 @@ async fn a_newer_stream_wins_and_the_older_cannot_undo_it() {
 #[tokio::test]
 async fn only_new_content_makes_a_new_assignment() {
     let fleet = fleet(&["a", "b"]);
-    let mut seat = fleet.enter(&hello("a"), at(1)).unwrap();
+    let mut seat = fleet.enter(&hello("a"), guest(1), at(1)).unwrap();
     assert_eq!(seat.assignment().version, 1000);
     fleet.set([spec("a"), spec("b")], vec![target("shop")], at(2000));
     assert_eq!(fleet.ask(&ask(&["a"])), 1);
@@ -126,8 +132,8 @@ async fn an_agent_is_assigned_the_targets_that_select_it() {
     };
     let both = || vec![target("shop"), in_eu("bank")];
     let fleet = Fleet::new([eu.clone(), spec("b")], both(), at(1000), Box::new(|_| {}));
-    let mut a = fleet.enter(&hello("a"), at(1)).unwrap();
-    let mut b = fleet.enter(&hello("b"), at(1)).unwrap();
+    let mut a = fleet.enter(&hello("a"), guest(1), at(1)).unwrap();
+    let mut b = fleet.enter(&hello("b"), guest(1), at(1)).unwrap();
     assert_eq!(names(&a.assignment()), ["shop", "bank"]);
     assert_eq!(names(&b.assignment()), ["shop"]);
 
@@ -148,7 +154,7 @@ async fn an_agent_is_assigned_the_targets_that_select_it() {
 #[test]
 fn those_who_are_away_or_slow_are_not_asked() {
     let fleet = fleet(&["a", "b"]);
-    let _seat = fleet.enter(&hello("a"), at(1)).unwrap();
+    let _seat = fleet.enter(&hello("a"), guest(1), at(1)).unwrap();
     assert_eq!(fleet.ask(&ask(&["a", "b", "c"])), 1);
     let asked: usize = (0..100).map(|_| fleet.ask(&ask(&["a"]))).sum();
     assert_eq!(asked, ORDERS_WAITING_MAX - 1);
@@ -157,11 +163,28 @@ fn those_who_are_away_or_slow_are_not_asked() {
 #[test]
 fn a_stream_from_before_an_agent_was_removed_cannot_undo_a_later_one() {
     let fleet = fleet(&["a"]);
-    let before = fleet.enter(&hello("a"), at(1)).unwrap();
+    let before = fleet.enter(&hello("a"), guest(1), at(1)).unwrap();
     fleet.set([], vec![], at(2));
     fleet.set([spec("a")], vec![target("shop")], at(3));
-    let _after = fleet.enter(&hello("a"), at(4)).unwrap();
+    let _after = fleet.enter(&hello("a"), guest(1), at(4)).unwrap();
     drop(before);
     assert!(presence(&fleet, "a").connected);
     assert_eq!(fleet.ask(&ask(&["a"])), 1);
+}
+
+#[test]
+fn a_second_machine_with_the_same_key_is_refused_while_the_first_is_there() {
+    let fleet = fleet(&["a"]);
+    let proven = |port| Guest { proven: true, ..guest(port) };
+    let of = |instance| Hello { instance, ..hello("a") };
+    let first = fleet.enter(&of(7), proven(1), at(1)).unwrap();
+    let refused = fleet.enter(&of(8), proven(2), at(2)).unwrap_err();
+    let address = |port| guest(port).address;
+    let both = NoSeat::Taken { agent: name("a"), there: address(1), here: address(2) };
+    assert_eq!(refused, both);
+    // the same process comes again on a new stream, and so does one that says no instance
+    let again = fleet.enter(&of(7), proven(3), at(3)).unwrap();
+    let older = fleet.enter(&of(0), proven(4), at(4)).unwrap();
+    drop((first, again, older));
+    let _next = fleet.enter(&of(8), proven(2), at(5)).unwrap();
 }

@@ -22,8 +22,14 @@ impl Counter {
 pub struct Counters {
     /// Streams that were taken.
     pub streams: Counter,
-    /// Streams that were refused: no hello, a stranger, a version that is not spoken.
+    /// Streams and requests that were refused: no hello, a stranger, a version that is not spoken.
     pub refused: Counter,
+    /// Connections that were closed before they could say anything: no TLS 1.3, or none from elsewhere.
+    pub closed: Counter,
+    /// Agents that joined.
+    pub joined: Counter,
+    /// Certificates that were renewed.
+    pub renewed: Counter,
     /// Messages that break the contract.
     pub invalid: Counter,
     /// Batches that came in.

@@ -1,15 +1,17 @@
 //! Hears agents: one stream each, acks after the durable commit.
 //!
-//! Contract: hello first, within [`HELLO_WITHIN`]; only agents that the configuration names; a batch
-//! is acked when the store has it and not before, coalesced; at most [`WINDOW`] batches of a stream
-//! are under way, then the stream is not read and HTTP/2 holds the agent back. Plain text only on
-//! loopback.
+//! Contract: one port for both tongues: TLS 1.3 for agents that joined, the clear for those that the
+//! configuration names and that call from this machine. Hello first, within [`HELLO_WITHIN`]; a batch is
+//! acked when the store has it and not before, coalesced; at most [`WINDOW`] batches of a stream are under
+//! way, then the stream is not read and HTTP/2 holds the agent back. Whoever is refused hears why.
 //! Never: a decision about targets, a buffer without a bound, a generated type outside this room.
 
 mod counters;
+mod door;
+mod failures;
+mod joining;
 mod session;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,19 +19,22 @@ use parallax_model::Timestamp;
 use parallax_proto::limits::MESSAGE_FROM_AGENT_BYTES_MAX;
 use parallax_proto::pb;
 use parallax_proto::pb::collector_server::{Collector, CollectorServer};
+use parallax_proto::pb::joining_server::JoiningServer;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fleet::Fleet;
+use crate::identity::{Identity, IdentityError, Roll};
 use crate::store::writer::Writer;
 
 pub use counters::Counters;
+use door::{Caller, Door, LINES_WAITING_MAX};
+use joining::Gate;
 use session::Session;
 
 /// How long a new stream may take to say hello.
@@ -59,17 +64,24 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Longest header list; agents send a few hundred bytes.
 const HEADERS_BYTES_MAX: u32 = 8 * 1024;
 
-/// An address at which agents would be heard in plain text by others, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "agents would speak in plain text on {0}: listen on a loopback address such as 127.0.0.1:7481, \
-     and reach it from elsewhere through a tunnel"
-)]
-pub struct NotLoopback(pub SocketAddr);
+/// Largest request to join: a token, a certificate request of 8 KiB at most, some words.
+const JOINING_BYTES_MAX: usize = 16 * 1024;
 
-/// Agents speak plain text until they can join with a certificate, so they are heard on loopback only.
-pub fn may_listen(address: SocketAddr) -> Result<(), NotLoopback> {
-    if address.ip().to_canonical().is_loopback() { Ok(()) } else { Err(NotLoopback(address)) }
+/// What hearing agents needs of the rest.
+#[derive(Debug, Clone)]
+pub struct Needs {
+    /// Who may speak.
+    pub fleet: Arc<Fleet>,
+    /// Where results go.
+    pub writer: Writer,
+    /// Who joined.
+    pub identity: Arc<Identity>,
+    /// Hears of those who join.
+    pub roll: Arc<dyn Roll>,
+    /// True if nobody may speak in the clear, not even from this machine.
+    pub tls_only: bool,
+    /// Reads the clock.
+    pub now: fn() -> Timestamp,
 }
 
 /// What the sessions share.
@@ -77,6 +89,9 @@ pub fn may_listen(address: SocketAddr) -> Result<(), NotLoopback> {
 pub struct Ingest {
     fleet: Arc<Fleet>,
     writer: Writer,
+    identity: Arc<Identity>,
+    roll: Arc<dyn Roll>,
+    tls_only: bool,
     now: fn() -> Timestamp,
     counters: Arc<Counters>,
     streams: Arc<Semaphore>,
@@ -85,16 +100,15 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// `now` reads the clock; `stop` ends every session in order.
-    pub fn new(
-        fleet: Arc<Fleet>,
-        writer: Writer,
-        now: fn() -> Timestamp,
-        stop: CancellationToken,
-    ) -> Self {
+    /// `stop` ends every session in order.
+    pub fn new(needs: Needs, stop: CancellationToken) -> Self {
+        let Needs { fleet, writer, identity, roll, tls_only, now } = needs;
         Self {
             fleet,
             writer,
+            identity,
+            roll,
+            tls_only,
             now,
             counters: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -109,10 +123,14 @@ impl Ingest {
     }
 
     /// Hears agents on `listener` until told to stop and every session has ended.
-    pub async fn serve(self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
-        let incoming =
-            TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
+    pub async fn serve(self, listener: TcpListener) -> Result<(), ServeError> {
         let (stop, sessions) = (self.stop.clone(), self.sessions.clone());
+        let tls = Arc::new(self.identity.tls(self.now)?);
+        let door = Door { tls, counters: self.counters(), stop: stop.clone() };
+        let (lines, incoming) = mpsc::channel(LINES_WAITING_MAX);
+        let _door = AbortOnDropHandle::new(tokio::spawn(door.keep(listener, lines)));
+        let joining =
+            JoiningServer::new(Gate::new(&self)).max_decoding_message_size(JOINING_BYTES_MAX);
         let service =
             CollectorServer::new(self).max_decoding_message_size(MESSAGE_FROM_AGENT_BYTES_MAX);
         Server::builder()
@@ -123,12 +141,30 @@ impl Ingest {
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .http2_max_header_list_size(HEADERS_BYTES_MAX)
             .add_service(service)
-            .serve_with_incoming_shutdown(incoming, stop.cancelled())
+            .add_service(joining)
+            .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.cancelled())
             .await?;
         sessions.close();
         sessions.wait().await;
         Ok(())
     }
+}
+
+/// Why agents are not heard.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The server ended.
+    #[error(transparent)]
+    Transport(#[from] tonic::transport::Error),
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+/// Who sends a request.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Status::internal("nobody knows who is calling"))
 }
 
 #[tonic::async_trait]
@@ -142,13 +178,14 @@ impl Collector for Ingest {
         let place = Arc::clone(&self.streams)
             .try_acquire_owned()
             .map_err(|_| Status::resource_exhausted("too many streams; come back later"))?;
-        let from = request.remote_addr();
+        let caller = caller(&request)?;
+        let from = caller.address;
         let (send, receive) = mpsc::channel(SENDING_MAX);
-        let session = Session::new(self.clone(), request.into_inner(), send.clone());
+        let session = Session::new(self.clone(), caller, request.into_inner(), send.clone());
         self.sessions.spawn(async move {
             let _place = place;
             if let Err(status) = session.run().await {
-                tracing::debug!(?from, code = ?status.code(), why = status.message(), "stream ended");
+                tracing::debug!(%from, code = ?status.code(), why = status.message(), "stream ended");
                 // nobody may be left to hear it
                 drop(send.send(Err(status)).await);
             }

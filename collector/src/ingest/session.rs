@@ -12,8 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tonic::{Status, Streaming};
 
-use super::{HELLO_WITHIN, Ingest, WINDOW};
-use crate::fleet::{Order, Seat};
+use super::door::{Caller, Way};
+use super::{HELLO_WITHIN, Ingest, WINDOW, joining};
+use crate::fleet::{Guest, NoSeat, Order, Seat};
+use crate::identity::{Member, Refusal};
 use crate::store::{Arrival, Kept};
 
 /// Results that began later than this after we had them come from a clock that is wrong. They are
@@ -28,6 +30,9 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Session {
     ingest: Ingest,
+    caller: Caller,
+    /// Whose certificate was shown, once it was judged.
+    member: Option<Member>,
     inbound: Streaming<pb::AgentMessage>,
     outbound: mpsc::Sender<Result<pb::CollectorMessage, Status>>,
     under_way: FuturesUnordered<BoxFuture<'static, Committed>>,
@@ -47,33 +52,37 @@ enum Next {
     Committed(Option<Committed>),
     Drain,
     Overdue,
+    Expired,
 }
 
 impl Session {
     pub(super) fn new(
         ingest: Ingest,
+        caller: Caller,
         inbound: Streaming<pb::AgentMessage>,
         outbound: mpsc::Sender<Result<pb::CollectorMessage, Status>>,
     ) -> Self {
-        Self { ingest, inbound, outbound, under_way: FuturesUnordered::new() }
+        let under_way = FuturesUnordered::new();
+        Self { ingest, caller, member: None, inbound, outbound, under_way }
     }
 
     /// From hello to the end; an error is the status that the agent hears.
     pub(super) async fn run(mut self) -> Result<(), Status> {
-        let counters = self.ingest.counters();
+        let (counters, from) = (self.ingest.counters(), self.caller.address);
         let (seat, welcome) = match self.greet().await {
             Ok(greeted) => greeted,
             Err(status) => {
                 counters.refused.add(1);
-                tracing::warn!(why = status.message(), "a stream was refused");
+                tracing::warn!(%from, why = status.message(), "a stream was refused");
                 return Err(status);
             }
         };
         counters.streams.add(1);
-        tracing::info!(agent = %seat.agent(), "agent connected");
-        let ended = self.converse(&seat.agent().clone(), seat, welcome).await;
+        let agent = seat.agent().clone();
+        tracing::info!(%agent, %from, "agent connected");
+        let ended = self.converse(&agent, seat, welcome).await;
         if let Err(status) = &ended {
-            tracing::info!(code = ?status.code(), why = status.message(), "agent disconnected");
+            tracing::info!(%agent, %from, code = ?status.code(), why = status.message(), "agent disconnected");
         }
         ended
     }
@@ -88,12 +97,21 @@ impl Session {
             return Err(Status::invalid_argument("the first message must be a hello"));
         };
         let protocol = negotiate(&hello)?;
-        let seat = self
-            .ingest
-            .fleet
-            .enter(&hello, (self.ingest.now)())
-            .map_err(|unknown| Status::unauthenticated(unknown.to_string()))?;
+        let now = (self.ingest.now)();
+        let recognised = recognise(&self.ingest, &self.caller, &hello, now).await;
+        self.member = recognised.map_err(|why| joining::status(&why))?;
+        let guest = Guest { address: self.caller.address, proven: self.member.is_some() };
+        let seat = self.ingest.fleet.enter(&hello, guest, now).map_err(|none| match none {
+            NoSeat::Unknown(_) => Status::unauthenticated(none.to_string()),
+            NoSeat::Taken { .. } => Status::already_exists(none.to_string()),
+        })?;
         Ok((seat, Welcome { protocol, build: env!("CARGO_PKG_VERSION").to_owned() }))
+    }
+
+    /// How long the certificate holds from `now`; for ever in the clear.
+    fn expiry(&self, now: Timestamp) -> Option<Instant> {
+        let member = self.member.as_ref()?;
+        Some(Instant::now() + member.until.since(now).max(Duration::ZERO))
     }
 
     async fn converse(
@@ -107,8 +125,9 @@ impl Session {
         self.send(&FromCollector::Assignment((*assignment).clone())).await?;
         let mut reading = true;
         let mut overdue: Option<Instant> = None;
+        let expiry = self.expiry((self.ingest.now)());
         while reading || !self.under_way.is_empty() {
-            match self.next(&mut seat, reading, overdue).await {
+            match self.next(&mut seat, reading, overdue, expiry).await {
                 Next::Message(message) => match message? {
                     Some(message) => self.hear(agent, &seat, message).await?,
                     // the agent has said all; what is under way still gets its acks
@@ -122,18 +141,26 @@ impl Session {
                     overdue = Some(Instant::now() + DRAIN_WITHIN);
                 }
                 Next::Overdue => break,
+                Next::Expired => {
+                    let over = self.member.as_ref().map_or(Refusal::NoCertificate, Member::over);
+                    return Err(joining::status(&over));
+                }
             }
         }
         Ok(())
     }
 
-    async fn next(&mut self, seat: &mut Seat, reading: bool, overdue: Option<Instant>) -> Next {
+    async fn next(
+        &mut self,
+        seat: &mut Seat,
+        reading: bool,
+        overdue: Option<Instant>,
+        expiry: Option<Instant>,
+    ) -> Next {
         let room = reading && self.under_way.len() < WINDOW;
-        let deadline = async {
-            match overdue {
-                Some(at) => sleep_until(at).await,
-                None => pending().await,
-            }
+        let reached = async |at: Option<Instant>| match at {
+            Some(at) => sleep_until(at).await,
+            None => pending().await,
         };
         tokio::select! {
             biased;
@@ -141,7 +168,8 @@ impl Session {
                 Next::Committed(committed)
             }
             () = self.ingest.stop.cancelled(), if overdue.is_none() => Next::Drain,
-            () = deadline => Next::Overdue,
+            () = reached(overdue) => Next::Overdue,
+            () = reached(expiry) => Next::Expired,
             order = seat.order(), if overdue.is_none() => Next::Order(order),
             message = self.inbound.message(), if room => Next::Message(message),
         }
@@ -226,7 +254,7 @@ impl Session {
             }
             Order::ProbeNow(targets) => self.send(&FromCollector::ProbeNow(targets)).await,
             Order::Leave => Err(Status::aborted(
-                "a newer stream of this agent took over, or the configuration names it no more",
+                "a newer stream of this agent took over, or it is not known here any more",
             )),
         }
     }
@@ -242,6 +270,29 @@ impl Session {
         let gone = |_| Status::cancelled("the agent is gone");
         self.outbound.send(Ok(message.into())).await.map_err(gone)
     }
+}
+
+/// Believes who it says it is: by its certificate, or in the clear if it may.
+async fn recognise(
+    ingest: &Ingest,
+    caller: &Caller,
+    hello: &Hello,
+    now: Timestamp,
+) -> Result<Option<Member>, Refusal> {
+    let identity = &ingest.identity;
+    if matches!(caller.way, Way::Clear) {
+        return match identity.has_joined(&hello.agent) {
+            _ if ingest.tls_only => Err(Refusal::TlsOnly),
+            true => Err(Refusal::InTheClear(hello.agent.clone())),
+            false => Ok(None),
+        };
+    }
+    let shown = joining::shown(caller)?;
+    let member = joining::on_disk(identity, move |i| i.judge(&shown, now)).await?;
+    if member.name == hello.agent {
+        return Ok(Some(member));
+    }
+    Err(Refusal::OtherName { named: member.name, said: hello.agent.clone() })
 }
 
 /// The newest version both sides speak.

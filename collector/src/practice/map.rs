@@ -78,7 +78,12 @@ pub fn config(
     data_dir: PathBuf,
 ) -> Result<Config, InvalidName> {
     Ok(Config {
-        collector: CollectorConfig { data_dir: Some(data_dir), http, listen, public_url: None },
+        collector: CollectorConfig {
+            data_dir: Some(data_dir),
+            http,
+            listen,
+            ..CollectorConfig::default()
+        },
         agents: PLACES.iter().map(agent).collect::<Result<_, _>>()?,
         targets: TARGETS
             .iter()

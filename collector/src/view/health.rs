@@ -14,6 +14,12 @@ pub struct Traffic {
     pub streams: u64,
     /// Streams that were refused: no hello, a stranger, a version that is not spoken.
     pub streams_refused: u64,
+    /// Connections closed before they could say anything.
+    pub connections_closed: u64,
+    /// Agents that joined.
+    pub joined: u64,
+    /// Certificates that were renewed.
+    pub renewed: u64,
     /// Messages that break the contract.
     pub messages_invalid: u64,
     /// Batches that came in, repeats too.

@@ -103,7 +103,8 @@ pub fn open(folder: &Path, now: Timestamp) -> Result<Opened, OpenError> {
     })
 }
 
-fn lock(folder: &Path) -> Result<File, OpenError> {
+/// Takes a data folder for oneself, until the file is dropped; the folder is made if it is not there.
+pub fn lock(folder: &Path) -> Result<File, OpenError> {
     let name = || folder.display().to_string();
     let unusable = |why| OpenError::Folder { folder: name(), why };
     fs::create_dir_all(folder).map_err(unusable)?;

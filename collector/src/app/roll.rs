@@ -1,0 +1,108 @@
+//! Who is in force: what the owner declared, and who joined since.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use parallax_model::{AgentSpec, Target};
+use tokio::sync::mpsc;
+
+use super::court::Declared;
+use super::now;
+use crate::fleet::Fleet;
+use crate::identity::{Identity, Roll};
+use crate::ingest::Needs;
+use crate::notify::Webhook;
+use crate::store::writer::Writer;
+use crate::view::{Edge, News, View};
+
+/// What the owner declared.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) agents: Arc<[AgentSpec]>,
+    pub(super) targets: Vec<Target>,
+    pub(super) webhooks: Arc<[Webhook]>,
+}
+
+/// Puts agents in force, everywhere.
+#[derive(Debug)]
+pub(super) struct InForce {
+    pub(super) identity: Arc<Identity>,
+    fleet: Arc<Fleet>,
+    view: Arc<View>,
+    court: mpsc::Sender<Declared>,
+    kept: Mutex<Kept>,
+    /// One change after the other.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// The declared agents and those that joined. Where an agent stands is what its token said; what else is
+/// declared of it holds. Who was revoked is none, also if it is declared.
+pub(super) fn agents(declared: &[AgentSpec], identity: &Identity) -> Vec<AgentSpec> {
+    let mut all: BTreeMap<_, _> = declared.iter().map(|a| (a.name.clone(), a.clone())).collect();
+    all.retain(|name, _| !identity.has_joined(name));
+    for joined in identity.agents() {
+        let declared = declared.iter().find(|a| a.name == joined.name).cloned();
+        let AgentSpec { region, provider, site, .. } = joined.clone();
+        let spec = declared.map_or(joined, |d| AgentSpec { region, provider, site, ..d });
+        all.insert(spec.name.clone(), spec);
+    }
+    all.into_values().collect()
+}
+
+impl InForce {
+    pub(super) fn new(
+        identity: Arc<Identity>,
+        fleet: Arc<Fleet>,
+        edge: &Edge,
+        court: mpsc::Sender<Declared>,
+        first: Kept,
+    ) -> Arc<Self> {
+        let (view, kept, turn) =
+            (Arc::clone(&edge.view), Mutex::new(first), tokio::sync::Mutex::default());
+        Arc::new(Self { identity, fleet, view, court, kept, turn })
+    }
+
+    /// What hearing agents needs.
+    pub(super) fn needs(self: &Arc<Self>, writer: Writer, tls_only: bool) -> Needs {
+        let roll = Arc::clone(self) as Arc<dyn Roll>;
+        let (fleet, identity) = (Arc::clone(&self.fleet), Arc::clone(&self.identity));
+        Needs { fleet, writer, identity, roll, tls_only, now }
+    }
+
+    /// Puts another configuration in force.
+    pub(super) async fn set(&self, kept: Kept) {
+        let _turn = self.turn.lock().await;
+        *self.kept() = kept;
+        self.apply().await;
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn apply(&self) {
+        let Kept { agents: declared, targets, webhooks } = self.kept().clone();
+        let agents = agents(&declared, &self.identity);
+        self.fleet.set(agents.clone(), targets.clone(), now());
+        self.view.take(News::Config { agents: agents.clone(), targets: targets.clone() });
+        if self.court.send(Declared { agents, targets, webhooks }).await.is_err() {
+            tracing::error!("the court has ended: restart the collector");
+        }
+    }
+}
+
+impl Roll for InForce {
+    fn declared(&self) -> Arc<[AgentSpec]> {
+        Arc::clone(&self.kept().agents)
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        async {
+            let _turn = self.turn.lock().await;
+            self.apply().await;
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,98 @@
+//! The collector of this machine, for the commands that change whom it hears.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+
+use super::Failure;
+use crate::app::{DATA_DIR_DEFAULT, now};
+use crate::config::{self, CollectorConfig};
+use crate::control::{self, Answer, Ask, NoAnswer, Reach};
+use crate::identity::FOLDER;
+use crate::store::sqlite::lock;
+
+/// Where packages keep things.
+const CONFIG_PACKAGED: &str = "/etc/parallax/parallax.toml";
+const DATA_PACKAGED: &str = "/var/lib/parallax";
+
+/// Which collector.
+#[derive(Debug, clap::Args)]
+pub(super) struct Here {
+    /// The collector's data folder
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        help = "The collector's data folder [default: what the configuration says, else parallax-data, \
+                else /var/lib/parallax]"
+    )]
+    data: Option<PathBuf>,
+    /// The collector's configuration
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "The collector's configuration [default: /etc/parallax/parallax.toml, if it is there]"
+    )]
+    config: Option<PathBuf>,
+}
+
+/// A collector on this machine, running or not.
+pub(super) struct Found {
+    /// What its configuration says of it.
+    config: CollectorConfig,
+    data: PathBuf,
+}
+
+impl Here {
+    /// Finds its folder.
+    pub(super) fn find(&self) -> Result<Found, Failure> {
+        let packaged = || Some(PathBuf::from(CONFIG_PACKAGED)).filter(|file| file.exists());
+        let local = || self.data.is_none() && !Path::new(DATA_DIR_DEFAULT).exists();
+        let file = self.config.clone().or_else(|| local().then(packaged)?);
+        let config = file.as_deref().map(config::load).transpose().map_err(Failure::usage)?;
+        let config = config.unwrap_or_default().collector;
+        let usual = [DATA_DIR_DEFAULT, DATA_PACKAGED].map(PathBuf::from).into_iter();
+        let named = self.data.clone().or_else(|| config.data_dir.clone());
+        let data = named.into_iter().chain(usual).find(|folder| folder.join(FOLDER).exists());
+        let data = data.ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "no collector has kept anything here: start it first (parallax serve), or name its \
+                 folder with --data FOLDER or its file with --config FILE"
+            ))
+        })?;
+        Ok(Found { config, data })
+    }
+}
+
+impl Found {
+    /// Where agents will come to, by its configuration.
+    pub(super) fn reach(&self) -> Reach {
+        Reach { listen: self.config.listen, url: self.config.url.clone() }
+    }
+
+    /// Asks it; one that does not run is asked by its folder.
+    pub(super) fn ask(&self, ask: Ask) -> Result<Answer, Failure> {
+        let answer = match control::ask(&self.data, &ask) {
+            Err(NoAnswer::NotRunning(_)) => self.offline(ask)?,
+            answered => answered?,
+        };
+        match answer {
+            Answer::Refused { why } => Err(anyhow!(why).into()),
+            answer @ (Answer::Token { .. }
+            | Answer::Tokens { .. }
+            | Answer::Members { .. }
+            | Answer::Done) => Ok(answer),
+        }
+    }
+
+    fn offline(&self, ask: Ask) -> Result<Answer, Failure> {
+        let lock = lock(&self.data).map_err(|why| {
+            anyhow!(
+                "{why}; it runs, but does not listen on {}",
+                self.data.join(control::SOCKET).display()
+            )
+        })?;
+        let answer = control::offline(&self.data, self.config.ca.as_ref(), ask, now());
+        drop(lock);
+        Ok(answer?)
+    }
+}

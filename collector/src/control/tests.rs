@@ -1,0 +1,102 @@
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use parallax_model::{AgentSpec, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::identity::{Identity, LIFETIME, Place, Roll};
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+#[derive(Debug, Default)]
+struct Counted(Mutex<u32>);
+
+impl Roll for Counted {
+    fn declared(&self) -> Arc<[AgentSpec]> {
+        Arc::default()
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        *self.0.lock().unwrap() += 1;
+        async {}.boxed()
+    }
+}
+
+fn reach() -> Reach {
+    Reach { listen: ([127, 0, 0, 1], 7).into(), url: Some("https://a:7481".into()) }
+}
+
+fn create() -> Ask {
+    let place = Place { region: "eu".into(), provider: "aws".into(), site: None };
+    Ask::CreateToken { place, name: None, ttl_s: 60, uses: 2 }
+}
+
+#[tokio::test]
+async fn a_running_collector_answers_and_lets_go_of_its_socket() {
+    let data = tempfile::tempdir().unwrap();
+    let identity = Identity::open(data.path(), None, LIFETIME, NOW).unwrap();
+    let roll = Arc::new(Counted::default());
+    let control =
+        Control::listen(data.path(), identity, Arc::clone(&roll) as Arc<dyn Roll>, reach(), || NOW)
+            .unwrap();
+    let stop = CancellationToken::new();
+    let work = tokio::spawn(control.work(stop.clone()));
+    let asked = async |what: Ask| {
+        let data = data.path().to_owned();
+        tokio::task::spawn_blocking(move || ask(&data, &what)).await.unwrap()
+    };
+
+    let Answer::Token { token, expires_ms, reach: told } = asked(create()).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(told, Some(reach()));
+    assert!(token.starts_with("plx1_"), "{token}");
+    assert_eq!(expires_ms, NOW.millis() + 60_000);
+    let Answer::Tokens { tokens } = asked(Ask::Tokens).await.unwrap() else { panic!() };
+    assert_eq!((tokens.len(), tokens[0].uses_left, &*tokens[0].place.region), (1, 2, "eu"));
+    let id = tokens[0].id.clone();
+    assert_eq!(asked(Ask::RevokeToken { id }).await.unwrap(), Answer::Done);
+    assert_eq!(asked(Ask::Tokens).await.unwrap(), Answer::Tokens { tokens: vec![] });
+    let refused = asked(Ask::RevokeAgent { name: "x".into() }).await.unwrap();
+    let why = "no agent named x has joined; `parallax agents` lists them".to_owned();
+    assert_eq!(refused, Answer::Refused { why });
+    assert_eq!(*roll.0.lock().unwrap(), 1);
+
+    stop.cancel();
+    work.await.unwrap();
+    assert!(matches!(asked(Ask::Tokens).await, Err(NoAnswer::NotRunning(_))));
+}
+
+#[tokio::test]
+async fn words_that_are_none_are_answered_with_words() {
+    use std::io::{BufRead, BufReader, Write};
+    let data = tempfile::tempdir().unwrap();
+    let identity = Identity::open(data.path(), None, LIFETIME, NOW).unwrap();
+    let control =
+        Control::listen(data.path(), identity, Arc::new(Counted::default()), reach(), || NOW)
+            .unwrap();
+    tokio::spawn(control.work(CancellationToken::new()));
+    let socket = data.path().join(SOCKET);
+    let said = tokio::task::spawn_blocking(move || {
+        let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+        stream.write_all(b"{\"ask\":\"make_tea\"}\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    });
+    let said = said.await.unwrap();
+    assert!(said.contains("does not understand the command"), "{said}");
+}
+
+#[test]
+fn without_a_collector_the_folder_itself_is_asked() {
+    let data = tempfile::tempdir().unwrap();
+    assert!(matches!(ask(data.path(), &Ask::Tokens), Err(NoAnswer::NotRunning(_))));
+    offline(data.path(), None, create(), NOW).unwrap();
+    let Answer::Tokens { tokens } = offline(data.path(), None, Ask::Tokens, NOW).unwrap() else {
+        panic!()
+    };
+    assert_eq!(tokens.len(), 1);
+}
