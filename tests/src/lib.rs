@@ -13,12 +13,14 @@
 
 pub mod browser;
 pub mod http;
+pub mod joining;
 pub mod journal;
 pub mod lab;
 pub mod package;
 pub mod process;
 pub mod prometheus;
 pub mod receiver;
+pub mod relay;
 pub mod wait;
 pub mod world;
 

@@ -96,10 +96,21 @@ impl Parallax {
         args: impl IntoIterator<Item = S>,
         log: &Path,
     ) -> Self {
+        Self::start_with(program, args, &[], log)
+    }
+
+    /// The same with variables in its environment.
+    pub fn start_with<S: AsRef<OsStr>>(
+        program: &Path,
+        args: impl IntoIterator<Item = S>,
+        env: &[(&str, &str)],
+        log: &Path,
+    ) -> Self {
         let open = || std::fs::File::options().create(true).append(true).open(log).unwrap();
         let child = Command::new(program)
             .args(args)
             .env("RUST_LOG", "info")
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(open())
             .stderr(open())
@@ -120,11 +131,17 @@ impl Parallax {
     }
 
     /// `SIGTERM`, then waits for the end; panics if it does not end in time or not with 0.
-    pub fn stop(mut self, deadline: Duration) {
+    pub fn stop(self, deadline: Duration) {
         self.signal("TERM");
+        self.finish(deadline);
+    }
+
+    /// Waits until it ends by itself; panics if it does not in time, or not with 0.
+    pub fn finish(mut self, deadline: Duration) {
         let log = self.log.clone();
-        let status =
-            until("drain", deadline, || self.child.0.try_wait().unwrap().ok_or_else(|| said(&log)));
+        let status = until("its end", deadline, || {
+            self.child.0.try_wait().unwrap().ok_or_else(|| said(&log))
+        });
         assert!(status.success(), "{status}: {}", said(&self.log));
     }
 

@@ -52,7 +52,7 @@ impl Prometheus {
         let config = read("prometheus/prometheus.yml")
             .replace("\"collector:7480\"", &format!("\"{collector}\""))
             .replace(": 15s\n", ": 1s\n");
-        assert_eq!(config.matches(&collector).count(), 2, "{config}");
+        assert_eq!(config.matches(&format!("{collector:?}")).count(), 2, "{config}");
         assert_eq!(config.matches(": 1s\n").count(), 2, "{config}");
         let write = |name: &str, text: &str| {
             let file = folder.join(name);

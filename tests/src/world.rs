@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::http::{Service, get, get_json};
-use crate::process::{Parallax, free_port};
+use crate::process::{Parallax, binary, free_port};
 use crate::wait::until;
 
 /// How long a process may take to come up or go down on a busy machine.
@@ -81,9 +81,15 @@ impl World {
 
     /// Starts the collector; does not wait for it.
     pub fn start_collector(&self) -> Parallax {
+        self.start_collector_with(&[])
+    }
+
+    /// Starts the collector with variables in its environment; does not wait for it.
+    pub fn start_collector_with(&self, env: &[(&str, &str)]) -> Parallax {
         let config = self.config_file();
         let args = ["serve", "--config", config.to_str().unwrap()];
-        Parallax::start("parallax", args, &self.folder().join("collector.log"))
+        let log = self.folder().join("collector.log");
+        Parallax::start_with(&binary("parallax"), args, env, &log)
     }
 
     /// Waits until the collector says that it is ready.

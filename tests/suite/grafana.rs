@@ -26,7 +26,7 @@ fn is_skipped(test: &str) -> bool {
     skipped
 }
 
-fn must(args: &[&str], input: &str) {
+pub(super) fn must(args: &[&str], input: &str) {
     let out = promtool(args, input);
     let said = [out.stdout, out.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     assert!(out.status.success(), "promtool {args:?}: {}", said.join("\n"));
@@ -146,6 +146,20 @@ const USUAL: &[&str] = &[
     "histogram_quantile(0.9, sum by (le, job) (rate(probe_all_duration_seconds_bucket[1m])))",
 ];
 
+/// Waits until Prometheus has data for everything the dashboard asks, and for these, too.
+pub(super) fn until_answered(
+    prometheus: &Prometheus,
+    more: impl IntoIterator<Item = (String, String)>,
+) {
+    for (place, question) in questions(&dashboard()).into_iter().chain(more) {
+        until(&format!("data for {place}"), WORD, || {
+            let rows = prometheus.query(&question)?;
+            let told = rows.iter().any(|(_, value)| value.is_finite());
+            if told { Ok(()) } else { Err(format!("{question}: {rows:?}")) }
+        });
+    }
+}
+
 /// A practice world that has told its story.
 fn practice(folder: &std::path::Path) -> (Parallax, u16) {
     let port = free_port();
@@ -187,14 +201,7 @@ fn a_practice_world_is_seen_in_prometheus() {
     order(port, "/practice/regions/eu-west", &json!({"state": "cut"}));
     prometheus.until_fires("ParallaxNetworkFault", "region=\"eu-west\"", true);
     // both annotations have something to tell now
-    let usual = USUAL.iter().map(|question| ("others".to_owned(), (*question).to_owned()));
-    for (place, question) in questions(&dashboard()).into_iter().chain(usual) {
-        until(&format!("data for {place}"), WORD, || {
-            let rows = prometheus.query(&question)?;
-            let told = rows.iter().any(|(_, value)| value.is_finite());
-            if told { Ok(()) } else { Err(format!("{question}: {rows:?}")) }
-        });
-    }
+    until_answered(&prometheus, USUAL.iter().map(|q| ("others".to_owned(), (*q).to_owned())));
     let targets = ["assistant", "ref-a", "ref-b", "search", "shop"];
     assert_eq!(prometheus.label_values("sm_check_info", "job").unwrap(), targets);
     assert_eq!(prometheus.label_values("sm_check_info", "region").unwrap().len(), 5);

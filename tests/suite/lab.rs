@@ -1,7 +1,12 @@
 //! The network lab: what loopback cannot show. `PARALLAX_SCENARIOS=name,name` plays only some.
 
-use parallax_tests::lab::{self, Lab, play, scenario};
+use parallax_tests::http::get;
+use parallax_tests::lab::scenario::Step;
+use parallax_tests::lab::{self, HTTP, Lab, play, scenario};
 use parallax_tests::long;
+use parallax_tests::prometheus::{self, Prometheus};
+
+use crate::grafana::{must, until_answered};
 
 /// `tests/run --long` plays everything so often.
 const ROUNDS_LONG: usize = 10;
@@ -27,4 +32,42 @@ fn every_scenario_is_judged_rightly() {
         }
     }
     assert_eq!(wrong, 0, "scenarios judged wrongly");
+}
+
+#[test]
+fn prometheus_sees_an_outage_of_the_lab() {
+    let lacks = (!prometheus::is_there()).then(|| "no prometheus and promtool".to_owned());
+    if let Some(why) = lab::missing().or(lacks) {
+        eprintln!("skipped: prometheus_sees_an_outage_of_the_lab ({why})");
+        return;
+    }
+    let mut lab = Lab::start();
+    play::until_calm(&lab);
+    let folder = lab.folder().to_owned();
+    let prometheus = lab.beside_collector(|| Prometheus::start(&folder, HTTP));
+    // twelve agents look at two services and two references
+    lab.beside_collector(|| prometheus.until_series("probe_success == 1", 48));
+    for path in ["/metrics", "/metrics/probes"] {
+        lab.beside_collector(|| must(&["check", "metrics"], &get(HTTP, path).unwrap().1));
+    }
+    let alerts = [
+        ("ParallaxServiceDown", "target=\"shop\""),
+        ("ParallaxNetworkFault", "region=\"us-west\""),
+    ];
+    let fire = |lab: &Lab, fires: bool| {
+        for (alert, labels) in alerts {
+            lab.beside_collector(|| prometheus.until_fires(alert, labels, fires));
+        }
+    };
+    fire(&lab, false);
+    let both = &scenario::read(&["outage-during-region-cut"])[0];
+    for step in &both.step {
+        lab.set(step);
+        play::until_said(&lab, both, step);
+    }
+    fire(&lab, true);
+    lab.beside_collector(|| until_answered(&prometheus, []));
+    lab.set(&Step::default());
+    play::until_calm(&lab);
+    fire(&lab, false);
 }

@@ -11,6 +11,7 @@ mod assistant;
 mod chaos;
 mod deploy;
 mod grafana;
+mod joining;
 mod lab;
 mod mistakes;
 mod package;

@@ -3,6 +3,7 @@
 //! Six regions with two agents each (two sites, two providers), and outside of them two services, two
 //! references, a DNS server and a collector with a webhook receiver; every host on a wire of its own to
 //! one router, which loses packets as it is told. Services are found by name, looked at once a second.
+//! Agents join by token and speak to the collector over the same wires, with certificates.
 //! [`scenario`] says what happens and what must be said of it, [`play`] plays it.
 //!
 //! Contract: root only ([`missing`] says what else is needed); nothing of the host's own network is
@@ -12,21 +13,21 @@
 mod namespace;
 mod net;
 pub mod play;
-mod relay;
 pub mod scenario;
 mod service;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::http::get_json;
-use crate::process::{Parallax, binary};
+use crate::process::{Parallax, binary, run};
 use crate::receiver::Receiver;
 use crate::wait::until;
 use net::{Loss, Net};
@@ -38,9 +39,11 @@ const PROVIDERS: [&str; 2] = ["aws", "hetzner"];
 const SERVICES: [&str; 2] = ["shop", "search"];
 const REFERENCES: [&str; 2] = ["ref-a", "ref-b"];
 
-/// Loopback ports of the collector; its namespace has them for itself.
-const HTTP: u16 = 7480;
-const ROAD: u16 = 7481;
+/// Loopback port of the collector's pages; its namespace has it for itself.
+pub const HTTP: u16 = 7480;
+
+/// Where agents find the collector.
+const ROAD: &str = "https://collector.lab:7481";
 
 /// How long a process may take to come up or go down on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -65,6 +68,14 @@ pub struct Lab {
     stands: Vec<Stand>,
     net: Net,
     folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// One lab at a time: two would be too much for a machine, and have the same names.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What this machine lacks for a lab, if anything.
@@ -79,12 +90,14 @@ pub fn missing() -> Option<String> {
             return Some(format!("no {program}"));
         }
     }
+    let _turn = turn();
     (!namespace::can_be_made()).then(|| "no network namespace can be made here".to_owned())
 }
 
 impl Lab {
     /// Builds it and waits until everything is up, seen by everybody.
     pub fn start() -> Self {
+        let turn = turn();
         namespace::remove_stale();
         let (stands, folder) = (stands(), tempfile::tempdir().unwrap());
         let outside = SERVICES.into_iter().chain(REFERENCES).chain(["dns", "collector"]);
@@ -98,16 +111,11 @@ impl Lab {
         let dns = start_dns(&net, folder.path());
         let collector = net.host("collector");
         let receiver = collector.at.enter(Receiver::start);
-        std::fs::write(
-            folder.path().join("parallax.toml"),
-            config(folder.path(), &stands, &receiver),
-        )
-        .unwrap();
+        std::fs::write(folder.path().join("parallax.toml"), config(folder.path(), &receiver))
+            .unwrap();
         let running = start_collector(&net, folder.path());
-        collector.at.enter(|| relay::start((collector.address, ROAD).into(), loopback(ROAD)));
         for stand in &stands {
-            let to = (collector.address, ROAD).into();
-            net.host(&stand.name).at.enter(|| relay::start(loopback(ROAD), to));
+            join(&net, folder.path(), stand);
         }
         let mut lab = Self {
             agents: BTreeMap::new(),
@@ -118,6 +126,7 @@ impl Lab {
             stands,
             net,
             folder,
+            _turn: turn,
         };
         lab.run_agents(&[]);
         lab
@@ -230,10 +239,6 @@ fn stands() -> Vec<Stand> {
     places.map(stand).collect()
 }
 
-fn loopback(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
-}
-
 /// Answers for the names of the lab, and for none else.
 fn start_dns(net: &Net, folder: &Path) -> Parallax {
     let dns = net.host("dns");
@@ -267,30 +272,41 @@ fn start_collector(net: &Net, folder: &Path) -> Parallax {
     collector
 }
 
-fn start_agent(net: &Net, folder: &Path, name: &str) -> Parallax {
-    let (data, log) = (folder.join(name), folder.join(format!("{name}.log")));
-    let collector = format!("http://127.0.0.1:{ROAD}");
-    let args = ["run", "--name", name, "--collector", &collector, "--data-dir"];
-    let args: Vec<&str> = args.into_iter().chain(data.to_str()).collect();
-    let resolv = folder.join("resolv.conf");
-    net.host(name).at.start(&resolv, &binary("parallax-agent"), &args, &log)
+/// Makes a token beside the collector, and runs the line that it prints where the agent stands.
+fn join(net: &Net, folder: &Path, stand: &Stand) {
+    let Stand { name, region, provider } = stand;
+    let config = folder.join("parallax.toml");
+    let site = format!("{region}-{provider}");
+    let args = ["token", "create", "--region", region, "--provider", provider, "--site", &site];
+    let args = args.into_iter().chain(["--name", name, "--collector", ROAD, "--config"]);
+    let created = net.host("collector").at.enter(|| run("parallax", args.chain(config.to_str())));
+    let line = String::from_utf8(created.stdout).unwrap();
+    let mut words = line.split_whitespace();
+    let said = String::from_utf8_lossy(&created.stderr);
+    assert_eq!(words.next(), Some("parallax-agent"), "{line}{said}");
+    let data = folder.join(name);
+    let args: Vec<&str> = words.chain(["--data-dir"]).chain(data.to_str()).collect();
+    start_at(net, folder, name, &args).finish(START);
 }
 
-fn config(folder: &Path, stands: &[Stand], receiver: &Receiver) -> String {
+fn start_agent(net: &Net, folder: &Path, name: &str) -> Parallax {
+    let data = folder.join(name);
+    start_at(net, folder, name, &["run", "--data-dir", data.to_str().unwrap()])
+}
+
+/// Starts the agent's binary where it stands.
+fn start_at(net: &Net, folder: &Path, name: &str, args: &[&str]) -> Parallax {
+    let (resolv, log) = (folder.join("resolv.conf"), folder.join(format!("{name}.log")));
+    net.host(name).at.start(&resolv, &binary("parallax-agent"), args, &log)
+}
+
+fn config(folder: &Path, receiver: &Receiver) -> String {
     let data = folder.join("collector");
     let mut text = format!(
-        "[collector]\ndata_dir = \"{}\"\nhttp = \"127.0.0.1:{HTTP}\"\nlisten = \"127.0.0.1:{ROAD}\"\n\
+        "[collector]\ndata_dir = \"{}\"\nhttp = \"127.0.0.1:{HTTP}\"\nlisten = \"0.0.0.0:7481\"\n\
          [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\n",
         data.display()
     );
-    for Stand { name, region, provider } in stands {
-        write!(
-            text,
-            "\n[[agents]]\nname = \"{name}\"\nregion = \"{region}\"\nprovider = \"{provider}\"\n\
-             site = \"{region}-{provider}\"\n"
-        )
-        .unwrap();
-    }
     let roles = [(&SERVICES, "service"), (&REFERENCES, "reference")];
     for (name, role) in roles.iter().flat_map(|(names, role)| names.map(|name| (name, role))) {
         let url = format!("http://{name}.lab/");

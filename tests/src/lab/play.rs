@@ -129,6 +129,11 @@ fn is_calm(lab: &Lab) -> Result<(), String> {
     Err(format!("open: {open:?}; away: {away:?}; unseen: {unseen:?}"))
 }
 
+/// Waits until a step's words are said, and nothing else is.
+pub fn until_said(lab: &Lab, scenario: &Scenario, step: &Step) {
+    until("the step is judged", step.within(), || is_said(lab, scenario, step));
+}
+
 fn wait_for_words(
     lab: &Lab,
     scenario: &Scenario,
