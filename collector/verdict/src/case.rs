@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parallax_model::ErrorKind;
 
-use crate::heat::{HOT_NATS, WARM_NATS};
 use crate::path::{LOOKS, Mark, Path};
 use crate::suspect::What;
+use crate::warm::{SETS_OF_PATH, Warm, WarmIds};
 use crate::world::{NONE, World};
 
-/// Sets a path can belong to: one of each variant of [`What`].
-const SETS_OF_PATH: usize = 9;
 /// Most paths weighed at once. Beyond it (a fleet of a million paths failing as a whole) the
 /// rest waits: what is at fault then shows in any part.
 const PATHS_MAX: usize = 400_000;
@@ -83,17 +81,11 @@ pub(crate) struct Known {
 const OPEN_COST: f64 = 2.0;
 const DEPENDANT_COST: f64 = 4.0;
 
+/// Nats that a bad look is worth at most if it comes an interval after another: about what the first was.
+const GOES_ON_NATS: f32 = 7.0;
+
 /// The most that kinds can add: see `What::kind_nats` and `gain`.
 const KINDS_NATS_MAX: f64 = 4.0;
-
-/// What is warm enough to be weighed.
-struct Warm {
-    targets: BTreeSet<u32>,
-    agents: BTreeSet<u32>,
-    regions: BTreeSet<u32>,
-    providers: BTreeSet<u32>,
-    domains: BTreeSet<u32>,
-}
 
 /// What a set's bad looks could be worth at most, how many there are, and how many were refusals.
 #[derive(Debug, Clone, Copy, Default)]
@@ -137,10 +129,16 @@ impl Case {
             self.pace_ms = self.pace_ms.max(interval_ms);
             let memory_ms = memory_ms(interval_ms);
             let (fail, slow) = (path.noise.fail_rate() as f32, path.noise.slow_rate() as f32);
+            let mut before: Option<(u32, Mark)> = None;
             for seen in path.seen().filter(|s| !s.mark.is_settled()) {
                 let at = corrected_ms(self.now, offset_ms, seen.at);
+                let repeats = before.filter(|(_, mark)| mark.is_bad_like(seen.mark));
+                let again = repeats.map_or(0.0, |(earlier, _)| {
+                    goes_on(i64::from(seen.at.wrapping_sub(earlier)) * 10, interval_ms)
+                });
+                before = Some((seen.at, seen.mark));
                 if self.now - at <= memory_ms {
-                    let usual = if seen.mark.is_slow() { slow } else { fail };
+                    let usual = if seen.mark.is_slow() { slow } else { fail }.max(again);
                     let (mark, raw, path) = (seen.mark, seen.at, index as u32);
                     self.looks.push(Look { at, path, mark, raw, usual });
                 }
@@ -286,6 +284,13 @@ const fn scramble(id: u32) -> u64 {
     x ^ (x >> 31)
 }
 
+/// Chance that a path that was bad so long ago is still bad, whatever the reason: looks that were asked
+/// for repeat what their path said before. It fades to nothing within an interval, so that looks that
+/// come as scheduled each count in full, and a run of bad ones never for more than one an interval.
+fn goes_on(apart_ms: i64, interval_ms: i64) -> f32 {
+    (-GOES_ON_NATS * apart_ms as f32 / interval_ms.max(1) as f32).exp()
+}
+
 /// A path that never worked says nothing if, since it was first looked at, its agent saw other targets
 /// and its target was seen by others: a filter or a missing route, there from the first day. What
 /// either saw before then is no witness: an agent can go blind before it has looked at everything.
@@ -310,130 +315,4 @@ pub(crate) fn corrected_ms(now_ms: i64, offset_ms: i64, raw: u32) -> i64 {
 /// Milliseconds as wrapping hundredths of a second.
 pub(crate) const fn centis(ms: i64) -> u32 {
     ms.div_euclid(10) as u32
-}
-
-/// Targets and agents with any heat at all.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct WarmIds {
-    pub(crate) targets: BTreeSet<u32>,
-    pub(crate) agents: BTreeSet<u32>,
-}
-
-impl WarmIds {
-    /// Lets go of what has cooled.
-    pub(crate) fn cool(&mut self, world: &World, now: i64) {
-        self.targets.retain(|&t| target_nats(world, t, now) > 1.0);
-        self.agents.retain(|&a| agent_nats(world, a, now) > 1.0);
-    }
-}
-
-impl WarmIds {
-    /// Takes the heat of what is explained now away: only what open faults do not cover stays warm.
-    pub(crate) fn reheat(&self, world: &mut World, now: i64) {
-        for &t in &self.targets {
-            let target = &world.targets[t as usize];
-            let half = memory_ms(target.interval_ms) / 2;
-            let nats = target.paths.iter().map(|&id| loose_nats(world, id, now, half)).sum();
-            world.targets[t as usize].heat.set(nats, now);
-        }
-        for &a in &self.agents {
-            let agent = &world.agents[a as usize];
-            let half = memory_ms(agent.interval_ms) / 2;
-            let nats = agent.paths.iter().map(|&id| loose_nats(world, id, now, half)).sum();
-            world.agents[a as usize].heat.set(nats, now);
-        }
-    }
-}
-
-/// What the bad looks of a path are worth at most, unless they are accounted for.
-fn loose_nats(world: &World, id: u32, now: i64, fade_ms: i64) -> f64 {
-    let path = &world.paths[id as usize];
-    if path.covered {
-        return 0.0;
-    }
-    let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
-    let loose = path.seen().filter(|s| s.mark.is_bad() && !s.mark.is_explained());
-    loose
-        .map(|s| {
-            let age = now - corrected_ms(now, offset_ms, s.at);
-            let usual =
-                if s.mark.is_slow() { path.noise.slow_rate() } else { path.noise.fail_rate() };
-            -usual.ln() * (-age.max(0) as f64 / fade_ms as f64).exp()
-        })
-        .sum()
-}
-
-pub(crate) fn target_nats(world: &World, t: u32, now: i64) -> f64 {
-    let target = &world.targets[t as usize];
-    target.heat.nats(now, memory_ms(target.interval_ms) / 2)
-}
-
-pub(crate) fn agent_nats(world: &World, a: u32, now: i64) -> f64 {
-    let agent = &world.agents[a as usize];
-    agent.heat.nats(now, memory_ms(agent.interval_ms) / 2)
-}
-
-impl Warm {
-    fn find(world: &World, known: &Known, ids: &WarmIds, now: i64) -> Self {
-        let hot = |nats: f64| nats >= HOT_NATS;
-        let mut targets = known.targets.clone();
-        targets.extend(ids.targets.iter().filter(|&&t| hot(target_nats(world, t, now))));
-        let mut agents = known.agents.clone();
-        agents.extend(ids.agents.iter().filter(|&&a| hot(agent_nats(world, a, now))));
-        let (mut regions, mut providers, mut domains) =
-            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for &a in ids.agents.union(&known.agents) {
-            let agent = &world.agents[a as usize];
-            if known.agents.contains(&a) || agent_nats(world, a, now) >= WARM_NATS {
-                *regions.entry(agent.region).or_insert(0_u32) += 1;
-                *providers.entry(agent.provider).or_insert(0_u32) += 1;
-                *domains.entry(agent.domain).or_insert(0_u32) += 1;
-            }
-        }
-        // a place is suspected when two of its agents are, and one of only one agent with that
-        let suspected = |warm: BTreeMap<u32, u32>, groups: &BTreeMap<u32, Vec<u32>>| {
-            warm.into_iter()
-                .filter(|(id, count)| {
-                    groups.get(id).is_some_and(|all| {
-                        *count >= 2 || all.len() == 1 && agents.contains(&all[0])
-                    })
-                })
-                .map(|(id, _)| id)
-                .collect::<BTreeSet<u32>>()
-        };
-        let mut regions = suspected(regions, &world.groups.regions);
-        let mut providers = suspected(providers, &world.groups.providers);
-        regions.remove(&NONE);
-        providers.remove(&NONE);
-        let domains = suspected(domains, &world.groups.domains);
-        Self { targets, agents, regions, providers, domains }
-    }
-
-    fn all_agents(&self, world: &World) -> BTreeSet<u32> {
-        let groups = &world.groups;
-        let mut all = self.agents.clone();
-        all.extend(self.regions.iter().filter_map(|r| groups.regions.get(r)).flatten());
-        all.extend(self.providers.iter().filter_map(|p| groups.providers.get(p)).flatten());
-        all.extend(self.domains.iter().filter_map(|d| groups.domains.get(d)).flatten());
-        all
-    }
-
-    /// The suspects that a path belongs to.
-    fn sets_of(&self, world: &World, path: &Path) -> [Option<What>; SETS_OF_PATH] {
-        let (t, a) = (path.target, path.agent);
-        let agent = &world.agents[a as usize];
-        let hot = self.targets.contains(&t);
-        let named = |id: u32| id != NONE;
-        [
-            hot.then_some(What::Service(t)),
-            (hot && named(agent.region)).then_some(What::ServiceRegion(t, agent.region)),
-            (hot && named(agent.provider)).then_some(What::ServiceProvider(t, agent.provider)),
-            Some(What::Path(t, a)),
-            self.regions.contains(&agent.region).then_some(What::Region(agent.region)),
-            self.providers.contains(&agent.provider).then_some(What::Provider(agent.provider)),
-            self.agents.contains(&a).then_some(What::Agent(a)),
-            hot.then_some(What::ServiceDomain(t, agent.domain)),
-            self.domains.contains(&agent.domain).then_some(What::Domain(agent.domain)),
-        ]
-    }
 }

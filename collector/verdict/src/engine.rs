@@ -9,7 +9,7 @@ use parallax_model::{
 };
 
 use crate::ask::Budget;
-use crate::case::{Case, WarmIds, centis, memory_ms, target_nats};
+use crate::case::{Case, centis, memory_ms};
 use crate::docket::Docket;
 use crate::evidence::{fleet_coverage, fresh_ms};
 use crate::explain::explain;
@@ -18,6 +18,7 @@ use crate::heat::{HOT_NATS, WARM_NATS};
 use crate::path::{Mark, PROBATION_LOOKS};
 use crate::silence::Silence;
 use crate::standing::standings;
+use crate::warm::{WarmIds, target_nats};
 use crate::world::{World, ms};
 
 /// Least time between two sittings of the court, ms: bounds the work when everything fails.

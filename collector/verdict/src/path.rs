@@ -49,6 +49,11 @@ impl Mark {
         self.0 & (KIND | SLOW) != 0
     }
 
+    /// True if both failed, or both were slow.
+    pub(crate) const fn is_bad_like(self, other: Self) -> bool {
+        self.is_fail() && other.is_fail() || self.is_slow() && other.is_slow()
+    }
+
     /// True if a fault (or an agent's hiccup) accounts for it: no sample of the usual.
     pub(crate) const fn is_explained(self) -> bool {
         self.0 & EXPLAINED != 0

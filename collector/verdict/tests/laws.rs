@@ -249,6 +249,26 @@ fn a_duplicate_says_nothing_new() {
 }
 
 #[test]
+fn a_path_asked_again_within_its_interval_is_no_other_witness() {
+    let fleet = fleet(&[(0, 0), (1, 1), (2, 2), (3, 3)]);
+    let mut looks = looks(4, &[false], 1, 217);
+    looks.retain(|l| l.1 != 0 || l.2 != 0 || l.0 < 200);
+    // its look at 200 s fails, and so do those that were asked for; the next on schedule is fine
+    looks.extend((200..204).map(|second| (second, 0, 0, 1)));
+    // its other targets are fine meanwhile, and so is t0 elsewhere
+    looks.extend((200..204).flat_map(|second| [(second, 0, 1, 0), (second, 0, 2, 0)]));
+    looks.extend((200..204).flat_map(|second| (1..4).map(move |agent| (second, agent, 0, 0))));
+    looks.push((205, 0, 0, 0));
+    looks.sort_unstable();
+    assert_eq!(told(&run(&fleet, &looks)), []);
+    // the same number of failures of the same path, an interval apart, is a fault of that region
+    looks.retain(|l| l.1 != 0 || l.2 != 0 || l.0 < 200);
+    looks.extend((200..216).step_by(5).map(|second| (second, 0, 0, 1)));
+    let told = told(&run(&fleet, &looks));
+    assert!(told.iter().any(|(locus, ..)| locus.contains("target=t0")), "{told:?}");
+}
+
+#[test]
 fn what_left_the_fleet_is_closed_and_what_stays_is_kept() {
     let all = fleet(&[(0, 0), (1, 1), (2, 2)]);
     let mut engine = Engine::new(all.clone(), FaultId(1));
