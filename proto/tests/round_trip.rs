@@ -237,9 +237,15 @@ fn checks() -> Vec<Check> {
         compression: true,
         body_bytes_max: 9,
         family: Family::V6,
-        tls: TlsOptions { server_name: Some("n".into()), any_certificate: true },
+        tls: TlsOptions {
+            server_name: Some("n".into()),
+            any_certificate: true,
+            authority: Some("corp".into()),
+            certificate: Some("me".into()),
+        },
         assertions: assertions(),
         auth: Some(Auth::Basic { user: "me".into(), key: "k".into() }),
+        proxy: Some("out".into()),
         ..HttpCheck::get("https://example.com/")
     });
     let tls = Check::Tls(TlsCheck {
@@ -275,7 +281,7 @@ fn checks() -> Vec<Check> {
     });
     let grpc = Check::Grpc(GrpcCheck {
         address: "example.com:443".into(),
-        tls: true,
+        tls: Some(TlsOptions { any_certificate: true, ..TlsOptions::default() }),
         service: "shop.Cart".into(),
     });
     let llm = Check::Llm(LlmCheck {

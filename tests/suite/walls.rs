@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ("collector", "notify", &["view", "store", "json"]),
     ("collector", "replay", &["config", "json"]),
     ("collector", "practice", &["app", "config", "view"]),
-    ("agent", "config", &["identity"]),
+    ("agent", "config", &["identity", "probe"]),
     ("agent", "identity", &[]),
     ("agent", "probe", &[]),
     ("agent", "policy", &[]),

@@ -22,9 +22,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
-use crate::config::KeyConfig;
+use crate::config::Declared;
 use crate::fitness::{self, References};
-use crate::probe::{Key, Keys, Surroundings, TlsError, look};
+use crate::probe::{Belongings, Keys, Surroundings, TlsError, look};
 use crate::schedule::{Beat, Order, Punctual, Runner};
 use crate::spool::{Folder, Spool};
 use crate::uplink::{Condition, DISMISSED_FOR, Standing, Uplink, Wanted};
@@ -258,18 +258,15 @@ fn prepare(config: Config) -> Result<Prepared, StartError> {
     let folder = || config.data_dir.display().to_string();
     let spool = spool.map_err(|source| StartError::Folder { folder: folder(), source })?;
     let around = Surroundings::new(config.extra_ca.as_deref(), config.connect_to.clone())?;
-    let around = around.with_keys(keys(&config));
+    let around = around.with(belongings(&config));
     Ok(Prepared { config, lock, spool, around })
 }
 
-/// The keys of this agent; what they spend is kept beside the spool.
-fn keys(config: &Config) -> Keys {
-    let key = |key: &KeyConfig| {
-        let KeyConfig { file, hosts, tokens_per_day } = key.clone();
-        Key { file, hosts, tokens_per_day }
-    };
-    let known = config.keys.iter().map(|(name, config)| (name.clone(), key(config)));
-    Keys::new(known.collect(), Some(config.data_dir.join("tokens")))
+/// What looks may use; what keys spend is kept beside the spool.
+fn belongings(config: &Config) -> Belongings {
+    let Declared { keys, authorities, certificates, proxies } = config.looks.clone();
+    let keys = Keys::new(keys, Some(config.data_dir.join("tokens")));
+    Belongings { keys, authorities, certificates, proxies }
 }
 
 fn open_spool(folder: &Path, bytes_max: u64, now_ms: u64) -> io::Result<Spool<Folder>> {

@@ -4,6 +4,7 @@
 //! standard error. Logs go to standard error too: standard output is for answers.
 
 mod enroll;
+mod lent;
 mod papers;
 mod probe;
 mod run;
@@ -105,7 +106,9 @@ struct Run {
   parallax-agent probe 'dns://shop.example?type=AAAA&server=9.9.9.9:53' --output json
   parallax-agent probe 'tcp://mail.shop.example:25?expect=^220'
   parallax-agent probe 'icmp://192.0.2.1?count=5'
-  parallax-agent probe grpcs://cart.shop.example:443/shop.Cart
+  parallax-agent probe grpcs://cart.shop.example:443/shop.Cart --ca corp-ca.pem
+  parallax-agent probe https://api.shop.example/ --client-certificate me.pem --client-key-file me.key
+  parallax-agent probe https://shop.example/ --proxy proxy.example:3128
   parallax-agent probe 'openai+https://api.openai.com/v1/chat/completions?model=gpt-5-nano' \\
       --key-file openai.key --timeout 20s")]
 struct Probe {
@@ -113,9 +116,8 @@ struct Probe {
     /// `icmp://HOST?count=5`, `grpc(s)://HOST:PORT/SERVICE`, `openai+https://…?model=…`,
     /// `anthropic+https://…?model=…`
     url: String,
-    /// File with the key for an LLM service; it is sent to the host of the URL
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    lent: lent::Lent,
     /// How to show it
     #[arg(long, value_enum, default_value_t)]
     output: Output,

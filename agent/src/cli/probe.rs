@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use parallax_model::result::LATENCY_MAX;
 use parallax_model::{
-    Certificate, Check, Clues, ErrorKind, LlmCheck, ProbeResult, Role, Selector, Target,
-    TargetName, Timestamp,
+    Certificate, Clues, ErrorKind, ProbeResult, Role, Selector, Target, TargetName, Timestamp,
 };
 use serde_json::{Map, Value, json};
 
 use super::{FAILED, Output, Probe, USAGE, fail, seen, url};
-use crate::probe::{Key, Keys, Surroundings, look};
+use crate::probe::{Surroundings, look};
 
 impl Probe {
     pub(super) async fn run(self) -> ExitCode {
@@ -25,17 +23,16 @@ impl Probe {
             Ok(check) => check,
             Err(why) => return fail(USAGE, why),
         };
-        let keys = match (&mut check, self.key_file) {
-            (_, None) => Keys::default(),
-            (Check::Llm(check), Some(file)) => key_by_hand(check, file),
-            _ => return fail(USAGE, "--key-file is for openai+https:// and anthropic+https://"),
+        let own = match self.lent.to(&mut check) {
+            Ok(own) => own,
+            Err(why) => return fail(USAGE, why),
         };
         let name = match TargetName::new("by-hand") {
             Ok(name) => name,
             Err(why) => return fail(FAILED, why),
         };
         let around = match Surroundings::new(None, BTreeMap::new()) {
-            Ok(around) => around.with_keys(keys),
+            Ok(around) => around.with(own),
             Err(why) => return fail(FAILED, why),
         };
         let target = Target {
@@ -54,16 +51,6 @@ impl Probe {
         }
         if result.outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
     }
-}
-
-/// A key typed by hand goes to the host typed by hand, once.
-fn key_by_hand(check: &mut LlmCheck, file: PathBuf) -> Keys {
-    const NAME: &str = "by-hand";
-    check.key = Some(NAME.to_owned());
-    let host = ::url::Url::parse(&check.url).ok().and_then(|url| Some(url.host_str()?.to_owned()));
-    let hosts = host.into_iter().map(|host| host.trim_matches(['[', ']']).to_owned()).collect();
-    let key = Key { file, hosts, tokens_per_day: u64::MAX };
-    Keys::new(BTreeMap::from([(NAME.to_owned(), key)]), None)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer")]
@@ -180,7 +167,7 @@ fn millis(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::{IcmpSeen, Outcome, Seen, Stages, TcpCheck};
+    use parallax_model::{Check, IcmpSeen, Outcome, Seen, Stages, TcpCheck};
 
     use super::*;
 

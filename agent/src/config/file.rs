@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use parallax_model::AgentName;
 use serde::Deserialize;
 
+use super::belongings::{self, AuthoritySettings, CertificateSettings, KeySettings, ProxySettings};
 use super::{
-    CollectorUrl, Config, DATA_DIR_DEFAULT, KeyConfig, LOOKS_AT_ONCE_DEFAULT, SPOOL_BYTES_DEFAULT,
-    SPOOL_BYTES_MIN, TOKENS_PER_DAY_DEFAULT,
+    CollectorUrl, Config, DATA_DIR_DEFAULT, LOOKS_AT_ONCE_DEFAULT, SPOOL_BYTES_DEFAULT,
+    SPOOL_BYTES_MIN,
 };
 
 use crate::identity::{Identity, IdentityError};
@@ -55,50 +56,19 @@ pub struct Settings {
     /// Keys that looks may use, by name.
     #[serde(default)]
     pub keys: BTreeMap<String, KeySettings>,
-}
-
-/// `[keys.NAME]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeySettings {
-    /// File that holds the key.
-    pub file: Option<PathBuf>,
-    /// Hosts that may see it.
+    /// Authorities that targets may trust instead of the usual roots, by name.
     #[serde(default)]
-    pub hosts: Vec<String>,
-    /// Most tokens a day.
-    pub tokens_per_day: Option<u64>,
+    pub authorities: BTreeMap<String, AuthoritySettings>,
+    /// Certificates for servers that ask who we are, by name.
+    #[serde(default)]
+    pub certificates: BTreeMap<String, CertificateSettings>,
+    /// Proxies, by name.
+    #[serde(default)]
+    pub proxies: BTreeMap<String, ProxySettings>,
 }
 
-impl KeySettings {
-    fn check(self, name: &str, wrong: &mut Vec<String>) -> Option<KeyConfig> {
-        if self.hosts.is_empty() {
-            wrong
-                .push(format!("keys.{name}: no host may see it: add hosts = [\"api.openai.com\"]"));
-        }
-        let Some(file) = self.file.filter(|file| !file.as_os_str().is_empty()) else {
-            wrong.push(format!("keys.{name}: add file = \"/etc/parallax-agent/{name}.key\""));
-            return None;
-        };
-        let hosts = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        let tokens_per_day = self.tokens_per_day.unwrap_or(TOKENS_PER_DAY_DEFAULT);
-        Some(KeyConfig { file, hosts, tokens_per_day })
-    }
-}
-
-const NAMES: &[&str] = &[
-    "name",
-    "collector",
-    "data_dir",
-    "connect_to",
-    "spool_max",
-    "looks_at_once",
-    "extra_ca",
-    "keys",
-    "file",
-    "hosts",
-    "tokens_per_day",
-];
+const NAMES: &[&str] =
+    &["name", "collector", "data_dir", "connect_to", "spool_max", "looks_at_once", "extra_ca"];
 
 impl Settings {
     /// Reads a file.
@@ -123,19 +93,18 @@ impl Settings {
     /// These settings, where they say something, above `below`.
     #[must_use]
     pub fn above(self, below: Self) -> Self {
-        let mut connect_to = below.connect_to;
-        connect_to.extend(self.connect_to);
-        let mut keys = below.keys;
-        keys.extend(self.keys);
         Self {
             name: self.name.or(below.name),
             collector: self.collector.or(below.collector),
             data_dir: self.data_dir.or(below.data_dir),
-            connect_to,
+            connect_to: over(below.connect_to, self.connect_to),
             spool_max: self.spool_max.or(below.spool_max),
             looks_at_once: self.looks_at_once.or(below.looks_at_once),
             extra_ca: self.extra_ca.or(below.extra_ca),
-            keys,
+            keys: over(below.keys, self.keys),
+            authorities: over(below.authorities, self.authorities),
+            certificates: over(below.certificates, self.certificates),
+            proxies: over(below.proxies, self.proxies),
         }
     }
 
@@ -165,6 +134,7 @@ impl Settings {
     /// that is wrong with it.
     pub fn check(mut self, identity: Option<Identity>) -> Result<Config, ConfigError> {
         let mut wrong = Vec::new();
+        let looks = self.declared(&mut wrong);
         if let Some(identity) = &identity {
             if let Some(name) = self.name.as_ref().filter(|name| *name != identity.name().as_str())
             {
@@ -196,11 +166,6 @@ impl Settings {
                 "looks_at_once: {looks_at_once} is not within 1-{LOOKS_AT_ONCE_MAX}"
             ));
         }
-        let keys: BTreeMap<String, KeyConfig> = self
-            .keys
-            .into_iter()
-            .filter_map(|(name, key)| Some((name.clone(), key.check(&name, &mut wrong)?)))
-            .collect();
         let (Some(name), Some(collector), Some(data_dir), true) =
             (name, collector, data_dir, wrong.is_empty())
         else {
@@ -214,10 +179,15 @@ impl Settings {
             spool_bytes_max,
             looks_at_once,
             extra_ca: self.extra_ca,
-            keys,
+            looks,
             ..Config::new(name, collector, data_dir)
         })
     }
+}
+
+fn over<T>(mut below: BTreeMap<String, T>, above: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    below.extend(above);
+    below
 }
 
 fn required<T, U, E: fmt::Display>(
@@ -241,10 +211,14 @@ fn explain(message: &str) -> String {
     else {
         return message.to_owned();
     };
-    let nearest = NAMES.iter().min_by_key(|name| strsim::levenshtein(name, unknown));
+    let known = || NAMES.iter().chain(belongings::NAMES);
+    let nearest = known().min_by_key(|name| strsim::levenshtein(name, unknown));
     match nearest.filter(|name| strsim::levenshtein(name, unknown) <= TYPO_LETTERS_MAX) {
         Some(name) => format!("unknown key {unknown:?}, did you mean {name:?}?"),
-        None => format!("unknown key {unknown:?}; known are {}", NAMES.join(", ")),
+        None => format!(
+            "unknown key {unknown:?}; known are {}",
+            known().copied().collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
@@ -323,19 +297,6 @@ mod tests {
             let said = check(text).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");
         }
-    }
-
-    #[test]
-    fn a_key_needs_a_file_and_hosts() {
-        let base =
-            "name = \"a\"\ncollector = \"http://127.0.0.1\"\ndata_dir = \"/x\"\n[keys.main]\n";
-        let config = check(&format!("{base}file = \"/k\"\nhosts = [\"API.openai.com\"]")).unwrap();
-        let key = &config.keys["main"];
-        assert_eq!(key.hosts, ["api.openai.com"]);
-        assert_eq!(key.tokens_per_day, TOKENS_PER_DAY_DEFAULT);
-        let said = check(base).unwrap_err();
-        assert!(said.contains("keys.main: no host may see it"), "{said}");
-        assert!(said.contains("keys.main: add file = "), "{said}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! Never: region, provider or site: the collector knows those by the agent's name.
 
+mod belongings;
 mod collector;
 mod file;
 
@@ -18,6 +19,7 @@ use parallax_model::AgentName;
 
 use crate::identity::Identity;
 
+pub use belongings::Declared;
 pub use collector::{CollectorUrl, InvalidCollector};
 pub use file::{ConfigError, Settings};
 
@@ -42,17 +44,6 @@ pub const LOOKS_AT_ONCE_DEFAULT: usize = 256;
 /// that anybody would notice.
 pub const TOKENS_PER_DAY_DEFAULT: u64 = 100_000;
 
-/// A key that looks may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyConfig {
-    /// File that holds it.
-    pub file: PathBuf,
-    /// Hosts that may see it, in lower case. Never empty.
-    pub hosts: Vec<String>,
-    /// Most tokens a day (UTC).
-    pub tokens_per_day: u64,
-}
-
 /// How one agent is set up.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -72,8 +63,8 @@ pub struct Config {
     pub looks_at_once: usize,
     /// PEM file with certificates that are trusted beside the system's roots.
     pub extra_ca: Option<PathBuf>,
-    /// Keys that looks may use, by name.
-    pub keys: BTreeMap<String, KeyConfig>,
+    /// What looks may use.
+    pub looks: Declared,
 }
 
 impl Config {
@@ -88,7 +79,7 @@ impl Config {
             spool_bytes_max: SPOOL_BYTES_DEFAULT,
             looks_at_once: LOOKS_AT_ONCE_DEFAULT,
             extra_ca: None,
-            keys: BTreeMap::new(),
+            looks: Declared::default(),
         }
     }
 }

@@ -53,6 +53,9 @@ impl Failure {
 
     /// TLS was not agreed on.
     pub(super) fn shaking_hands(error: &io::Error, host: &str) -> Self {
+        if let Some(refused) = Self::certificate_refused(error) {
+            return refused;
+        }
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
         match tls {
             Some(TlsError::InvalidCertificate(why)) => certificate(why, host, &[]),
@@ -67,6 +70,32 @@ impl Failure {
         }
     }
 
+    /// The server does not take the certificate that we showed, or wants one: it refuses *us*.
+    pub(super) fn certificate_refused(error: &io::Error) -> Option<Self> {
+        use rustls::AlertDescription as Alert;
+        let inner = error.get_ref()?;
+        let refusals = [
+            Alert::CertificateRequired,
+            Alert::BadCertificate,
+            Alert::UnsupportedCertificate,
+            Alert::CertificateRevoked,
+            Alert::CertificateExpired,
+            Alert::CertificateUnknown,
+            Alert::UnknownCA,
+            Alert::AccessDenied,
+        ];
+        // HTTP/2 keeps of an error only its words
+        let said = inner.to_string();
+        let alert =
+            refusals.into_iter().find(|&a| said == TlsError::AlertReceived(a).to_string())?;
+        let what = if alert == Alert::CertificateRequired {
+            "the server wants a client certificate".to_owned()
+        } else {
+            format!("the server does not take our certificate: {alert:?}")
+        };
+        Some(Self::new(ErrorKind::Blocked, what))
+    }
+
     /// The certificate that was presented is not valid.
     pub(super) fn judging(error: &TlsError, host: &str, chain: &[Certificate]) -> Self {
         // not a match: the library's errors may grow
@@ -79,6 +108,9 @@ impl Failure {
     /// No answer came, or one that makes no sense. `begun`: its first byte did come.
     pub(super) fn awaiting_answer(error: &hyper::Error, begun: bool) -> Self {
         let io = find_io(error);
+        if let Some(refused) = io.and_then(Self::certificate_refused) {
+            return refused;
+        }
         if error.is_parse_too_large() {
             return Self::new(ErrorKind::Protocol, "the answer's headers are too large");
         }
@@ -96,6 +128,9 @@ impl Failure {
     /// An HTTP/2 connection broke before its answer.
     pub(super) fn speaking_http2(error: &hyper::Error) -> Self {
         use io::ErrorKind as Io;
+        if let Some(refused) = find_io(error).and_then(Self::certificate_refused) {
+            return refused;
+        }
         match find_io(error).map(io::Error::kind) {
             Some(Io::ConnectionReset | Io::ConnectionAborted) => {
                 Self::new(ErrorKind::Reset, "connection reset before an answer")
@@ -116,6 +151,9 @@ impl Failure {
 
     /// HTTP/2 broke down. `begun`: the answer's head did come.
     pub(super) fn breaking_http2(error: &h2::Error, begun: bool) -> Self {
+        if let Some(refused) = error.get_io().and_then(Self::certificate_refused) {
+            return refused;
+        }
         let reset = error.get_io().is_some_and(is_reset);
         let gone = error.is_io() || error.is_go_away();
         match (begun, reset) {

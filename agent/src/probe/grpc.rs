@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use parallax_model::{ErrorKind, GrpcCheck, GrpcSeen, Seen, Serving, Stage, TlsOptions};
+use parallax_model::{ErrorKind, GrpcCheck, GrpcSeen, Seen, Serving, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
@@ -23,6 +23,7 @@ use tonic_health::pb as health;
 use super::Surroundings;
 use super::connect::{connect, host_and_port};
 use super::failure::Failure;
+use super::papers;
 use super::timing::Course;
 use super::tls;
 
@@ -38,10 +39,16 @@ pub(super) async fn look(
     course: &mut Course<'_>,
 ) -> Result<(), Failure> {
     let (host, port) = host_and_port(&check.address)?;
+    let client = match &check.tls {
+        Some(options) => {
+            let client = tls::offering(&around.tls, &[b"h2"]);
+            Some(papers::dressed(client, options, &host, &around.own).await?)
+        }
+        None => None,
+    };
     let stream = connect(&host, port, around, course).await?;
-    if check.tls {
-        let config = tls::offering(&around.tls, &[b"h2"]);
-        let stream = tls::handshake(stream, &host, &config, &TlsOptions::default(), course).await?;
+    if let (Some(options), Some(client)) = (&check.tls, client) {
+        let stream = tls::handshake(stream, &host, &client, options, course).await?;
         ask(stream, "https", check, course).await
     } else {
         ask(stream, "http", check, course).await

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use parallax_model::clues::CLUE_HEADERS_MAX;
-use parallax_model::{Auth, ErrorKind, HttpCheck, Stage, StatusSet};
+use parallax_model::{Auth, ErrorKind, HttpCheck, Stage, StatusSet, TlsOptions};
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
@@ -27,7 +27,7 @@ use super::driven::Driven;
 use super::failure::Failure;
 use super::meter::Meter;
 use super::timing::Course;
-use super::{Surroundings, assertion, body, certificate, http2, tls};
+use super::{Surroundings, assertion, body, certificate, http2, papers, proxy, tls};
 
 /// Largest head of an answer: eight times what common servers let through.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -110,16 +110,35 @@ impl At<'_> {
         if let Some(auth) = self.check.auth.as_ref().filter(|_| self.home) {
             authorize(&mut request, auth, host, around).await?;
         }
-        let stream = connect(host, port, around, course).await?;
-        if self.url.scheme() != "https" {
+        let secured = self.url.scheme() == "https";
+        let client = if self.check.http2 { &around.tls_h2 } else { &around.tls };
+        let (mut client, mut options) = (client.clone(), TlsOptions::default());
+        if secured {
+            options = self.tls();
+            client = papers::dressed(client, &options, host, &around.own).await?;
+        }
+        let stream = match &self.check.proxy {
+            Some(name) => proxy::through(name, host, port, around, course).await?,
+            None => connect(host, port, around, course).await?,
+        };
+        if !secured {
             return self.by_http1(stream, request, course).await;
         }
-        let client = if self.check.http2 { &around.tls_h2 } else { &around.tls };
-        let stream = tls::handshake(stream, host, client, &self.check.tls, course).await?;
+        let stream = tls::handshake(stream, host, &client, &options, course).await?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             return self.by_http2(stream, request, course).await;
         }
         self.by_http1(stream, request, course).await
+    }
+
+    /// How hands are shaken here: what was said of the target's own host holds for no other.
+    fn tls(&self) -> TlsOptions {
+        let TlsOptions { any_certificate, .. } = self.check.tls;
+        if self.home {
+            self.check.tls.clone()
+        } else {
+            TlsOptions { any_certificate, ..TlsOptions::default() }
+        }
     }
 
     /// The request as HTTP/1.1 writes it.
@@ -280,15 +299,16 @@ async fn authorize(
     let internal = || Failure::new(ErrorKind::Internal, "the key or its header cannot be sent");
     let (name, text) = match auth {
         Auth::Basic { user, key } => {
-            let secret = around.keys.shown_to(key, host).await?;
+            let secret = around.own.keys.shown_to(key, &papers::bare(host)).await?;
             (AUTHORIZATION, format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{secret}"))))
         }
-        Auth::Bearer { key } => {
-            (AUTHORIZATION, format!("Bearer {}", around.keys.shown_to(key, host).await?))
-        }
+        Auth::Bearer { key } => (
+            AUTHORIZATION,
+            format!("Bearer {}", around.own.keys.shown_to(key, &papers::bare(host)).await?),
+        ),
         Auth::Header { name, key } => {
             let name = HeaderName::try_from(name).map_err(|_| internal())?;
-            (name, around.keys.shown_to(key, host).await?)
+            (name, around.own.keys.shown_to(key, &papers::bare(host)).await?)
         }
     };
     let mut value = HeaderValue::try_from(text).map_err(|_| internal())?;

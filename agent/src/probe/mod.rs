@@ -9,10 +9,11 @@
 //! [`ErrorKind`](parallax_model::ErrorKind).
 //!
 //! One file a kind of probe: `http` (with `http2` and `body`), `handshake` (the kind `tls`), `tcp`, `dns`,
-//! `icmp` (its packets in `echo`), `grpc`, `llm` (with its `keys` and their budgets). What they share:
+//! `icmp` (its packets in `echo`), `grpc`, `llm`. What they share:
 //! `resolve` (name to addresses), `connect` (addresses to a connection, with the `policy` asked of each
-//! address), `tls` and `certificate`, `assertion`, `timing`
-//! (which stage took how long), `failure` (errors into kinds and sentences).
+//! address), `proxy`, `tls` and `certificate`, `assertion`, `timing`
+//! (which stage took how long), `failure` (errors into kinds and sentences). What the agent's owner gave it:
+//! `keys` (with their budgets), `papers` (authorities and client certificates), and proxies.
 
 mod assertion;
 mod body;
@@ -30,7 +31,9 @@ mod icmp;
 mod keys;
 mod llm;
 mod meter;
+mod papers;
 mod policy;
+mod proxy;
 mod resolve;
 mod tcp;
 #[cfg(test)]
@@ -40,7 +43,7 @@ mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,6 +51,8 @@ use parallax_model::{Check, Outcome, ProbeResult, Target, Timestamp};
 
 use failure::Failure;
 pub use keys::{Key, Keys};
+pub use papers::ClientCertificate;
+pub use proxy::Proxy;
 use resolve::Resolver;
 use timing::{Course, Mark};
 pub use tls::TlsError;
@@ -59,7 +64,20 @@ pub struct Surroundings {
     tls: tls::Client,
     tls_h2: tls::Client,
     connect_to: BTreeMap<String, SocketAddr>,
-    keys: Keys,
+    own: Belongings,
+}
+
+/// What an agent's owner gave it for its looks, by name. Targets say the names, and hold nothing of it.
+#[derive(Debug, Clone, Default)]
+pub struct Belongings {
+    /// Keys.
+    pub keys: Keys,
+    /// PEM files with authorities that a target may trust instead of the usual roots.
+    pub authorities: BTreeMap<String, PathBuf>,
+    /// Certificates for servers that ask who we are.
+    pub certificates: BTreeMap<String, ClientCertificate>,
+    /// Proxies.
+    pub proxies: BTreeMap<String, Proxy>,
 }
 
 impl Surroundings {
@@ -72,13 +90,13 @@ impl Surroundings {
         let tls = tls::client(extra_ca)?;
         let tls_h2 = tls::offering(&tls, &[b"h2", b"http/1.1"]);
         let resolver = Resolver::of_system();
-        Ok(Self { resolver, tls, tls_h2, connect_to, keys: Keys::default() })
+        Ok(Self { resolver, tls, tls_h2, connect_to, own: Belongings::default() })
     }
 
-    /// The same, with keys that looks may use.
+    /// The same, with what looks may use.
     #[must_use]
-    pub fn with_keys(self, keys: Keys) -> Self {
-        Self { keys, ..self }
+    pub fn with(self, own: Belongings) -> Self {
+        Self { own, ..self }
     }
 }
 

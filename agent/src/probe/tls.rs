@@ -7,11 +7,12 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -57,12 +58,11 @@ pub(super) fn client(extra_ca: Option<&Path>) -> Result<Client, TlsError> {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     if let Some(file) = extra_ca {
-        add_file(&mut roots, file)?;
+        add_file(&mut roots, file)
+            .map_err(|why| TlsError::ExtraCa { file: file.to_owned(), why })?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|e| rustls::Error::General(e.to_string()))?;
+    let judge = judge(roots, &provider)?;
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -79,6 +79,32 @@ pub(super) fn offering(client: &Client, protocols: &[&[u8]]) -> Client {
     let mut config = ClientConfig::clone(&client.config);
     config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
     Client { config: Arc::new(config), ..client.clone() }
+}
+
+/// The same, trusting these roots alone.
+pub(super) fn trusting(client: &Client, roots: RootCertStore) -> Result<Client, rustls::Error> {
+    Ok(Client { judge: judge(roots, client.config.crypto_provider())?, ..client.clone() })
+}
+
+/// The same, showing this certificate where one is asked for.
+pub(super) fn showing(
+    client: &Client,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Client, rustls::Error> {
+    let own = CertifiedKey::from_der(chain, key, client.config.crypto_provider())?;
+    let mut config = ClientConfig::clone(&client.config);
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(own));
+    Ok(Client { config: Arc::new(config), ..client.clone() })
+}
+
+fn judge(
+    roots: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|e| rustls::Error::General(e.to_string()))
 }
 
 /// Takes any chain; that its owner holds its key is still proven.
@@ -120,16 +146,16 @@ impl ServerCertVerifier for TakesAny {
     }
 }
 
-fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), TlsError> {
-    let wrong = |why: String| TlsError::ExtraCa { file: file.to_owned(), why };
-    let certificates = CertificateDer::pem_file_iter(file).map_err(|e| wrong(e.to_string()))?;
+/// Adds the certificates of a PEM file, at least one, or says what is wrong with it.
+pub(super) fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|e| e.to_string())?;
     let mut found = 0;
     for certificate in certificates {
-        let certificate = certificate.map_err(|e| wrong(e.to_string()))?;
-        roots.add(certificate).map_err(|e| wrong(e.to_string()))?;
+        let certificate = certificate.map_err(|e| e.to_string())?;
+        roots.add(certificate).map_err(|e| e.to_string())?;
         found += 1;
     }
-    if found == 0 { Err(wrong("it holds no certificate".into())) } else { Ok(()) }
+    if found == 0 { Err("it holds no certificate".into()) } else { Ok(()) }
 }
 
 /// Shakes hands as a client of `host`, records what was presented, and judges it.

@@ -193,6 +193,8 @@ fn a_value_of_another_kind_says_what_is_wanted() {
         ("icmp = { host = \"a\", loss_max = \"100%\" }", "write \"20%\""),
         ("icmp = { host = \"a\", family = \"4\" }", "use \"any\", \"ipv4\" or \"ipv6\""),
         ("grpc = { address = \"a\" }", "is no host:port"),
+        ("tls = { address = \"a:1\", ca = \"/etc/ca.pem\" }", "that of a [authorities.NAME]"),
+        ("http = { url = \"http://a/\", proxy = \"p.test\" }", "that of a [proxies.NAME]"),
         ("llm = { url = \"https://a/\" }", "llm has no \"model\""),
         (
             "llm = { url = \"https://a/\", model = \"m\", api = \"x\" }",

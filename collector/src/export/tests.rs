@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parallax_model::{
     AgentSpec, Check, DnsCheck, DnsSeen, ErrorKind, Fitness, GrpcCheck, GrpcSeen, IcmpCheck,
     IcmpSeen, LlmApi, LlmCheck, LlmSeen, Outcome, ProbeResult, RecordType, Role, Seen, Serving,
-    Stages, TcpCheck, Unfit,
+    Stages, TcpCheck, TlsOptions, Unfit,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -293,7 +293,11 @@ fn a_large_fleet_is_told_in_small_pieces_each_family_in_one() {
 async fn what_a_kind_measures_has_the_names_that_dashboards_know() {
     let edge = edge();
     let ms = Duration::from_millis;
-    let grpc = GrpcCheck { address: "g.test:443".into(), tls: true, service: String::new() };
+    let grpc = GrpcCheck {
+        address: "g.test:443".into(),
+        tls: Some(TlsOptions::default()),
+        service: String::new(),
+    };
     let icmp = IcmpSeen {
         sent: 4,
         received: 3,

@@ -415,6 +415,9 @@ pub struct HttpCheck {
     pub assertions: ::prost::alloc::vec::Vec<Assertion>,
     #[prost(message, optional, tag = "28")]
     pub auth: ::core::option::Option<HttpAuth>,
+    /// Name of a proxy in the agent's own configuration.
+    #[prost(string, optional, tag = "29")]
+    pub proxy: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// How a key of the agent's own is shown.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -460,6 +463,11 @@ pub struct TlsOptions {
     pub server_name: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(bool, tag = "2")]
     pub any_certificate: bool,
+    /// Names of an authority, and of a certificate, in the agent's own configuration.
+    #[prost(string, optional, tag = "3")]
+    pub authority: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub certificate: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// One thing that must hold.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -589,6 +597,9 @@ pub struct GrpcCheck {
     pub tls: bool,
     #[prost(string, tag = "3")]
     pub service: ::prost::alloc::string::String,
+    /// How, where tls.
+    #[prost(message, optional, tag = "4")]
+    pub tls_options: ::core::option::Option<TlsOptions>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LlmCheck {

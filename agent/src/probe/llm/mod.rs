@@ -14,7 +14,6 @@ mod refusal;
 mod sse;
 mod tale;
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -34,6 +33,7 @@ use super::Surroundings;
 use super::connect::connect;
 use super::failure::{Failure, excerpt};
 use super::keys::Lent;
+use super::papers;
 use super::timing::Course;
 use super::tls;
 use dialect::{complaint, understand};
@@ -89,9 +89,7 @@ async fn lend(
     around: &Surroundings,
 ) -> Result<Option<Lent>, Failure> {
     let Some(name) = &check.key else { return Ok(None) };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let host = bare.parse::<IpAddr>().map_or_else(|_| host.to_owned(), |ip| ip.to_string());
-    around.keys.lend(name, &host, cost(check)).await.map(Some)
+    around.own.keys.lend(name, &papers::bare(host), cost(check)).await.map(Some)
 }
 
 /// Tokens that a look may take at most: no token is shorter than a byte.

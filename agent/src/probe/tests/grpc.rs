@@ -11,7 +11,7 @@ use super::*;
 
 async fn call(address: SocketAddr, service: &str, timeout: Duration) -> ProbeResult {
     let service = service.to_owned();
-    let check = GrpcCheck { address: address.to_string(), tls: false, service };
+    let check = GrpcCheck { address: address.to_string(), tls: None, service };
     look(&target(Check::Grpc(check), timeout), &plain(), Timestamp::EPOCH, false).await
 }
 

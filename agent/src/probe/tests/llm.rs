@@ -4,7 +4,7 @@
 use parallax_model::{LlmApi, LlmCheck, LlmSeen, Seen};
 
 use super::*;
-use crate::probe::{Key, Keys};
+use crate::probe::{Belongings, Key, Keys};
 
 /// A server that reads the whole question, answers with `bytes` and closes.
 async fn answering(bytes: impl Into<Vec<u8>>) -> SocketAddr {
@@ -169,7 +169,7 @@ async fn a_key_is_sent_as_its_owner_allows_and_its_budget_is_asked_first() {
     let key = Key { file, hosts, tokens_per_day: 90 };
     let known = BTreeMap::from([("main".to_owned(), key)]);
     let keys = Keys::new(known, Some(folder.path().join("tokens")));
-    let around = plain().with_keys(keys);
+    let around = plain().with(Belongings { keys, ..Belongings::default() });
     let keyed = LlmCheck { key: Some("main".into()), ..check(address) };
     for _ in 0..2 {
         let result = ask_with(keyed.clone(), &around, PATIENCE).await;

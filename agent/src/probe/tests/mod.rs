@@ -5,6 +5,8 @@ mod grpc;
 mod http;
 mod icmp;
 mod llm;
+mod papers;
+mod proxy;
 mod table;
 mod tcp;
 mod tls;

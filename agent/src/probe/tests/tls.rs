@@ -34,7 +34,7 @@ pub(super) async fn https(
     presenting(vec![certificate.der().clone()], &key).await
 }
 
-fn leaf(name: &str, year: i32) -> CertificateParams {
+pub(super) fn leaf(name: &str, year: i32) -> CertificateParams {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.not_before = date_time_ymd(2020, 1, 1);
@@ -70,6 +70,11 @@ async fn presenting(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Socke
         .with_no_client_auth()
         .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .unwrap();
+    answering(config).await
+}
+
+/// A server that answers HTTPS so.
+pub(super) async fn answering(config: ServerConfig) -> SocketAddr {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -4,14 +4,17 @@ use parallax_model::GrpcCheck;
 use parallax_model::target::grpc::SERVICE_BYTES_MAX;
 
 use super::tcp::host_and_port;
+use super::tls;
 use crate::config::section::Field;
 
-pub(super) const KEYS: &[&str] = &["address", "tls", "service"];
+pub(super) const KEYS: &[&str] =
+    &["address", "tls", "service", "server_name", "any_certificate", "ca", "client_certificate"];
 
 /// A gRPC check. TLS is usual: an agent is seldom on the service's own network.
 pub(super) fn read(field: Field<'_>) -> Option<GrpcCheck> {
     let section = field.section("grpc", KEYS)?;
-    let tls = section.get("tls").and_then(|f| f.truth()).unwrap_or(true);
+    let over_tls = section.get("tls").and_then(|f| f.truth()).unwrap_or(true);
+    let tls = over_tls.then(|| tls::options(section));
     let service = section.get("service").and_then(service).unwrap_or_default();
     let address = section.need("address", "\"example.com:443\"")?;
     Some(GrpcCheck { address: host_and_port(address)?, tls, service })

@@ -8,7 +8,7 @@ use super::{assertion, contains, icmp, tls};
 use crate::config::mistake::hint;
 use crate::config::section::Field;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "url",
     "method",
     "status",
@@ -22,6 +22,9 @@ const KEYS: &[&str] = &[
     "family",
     "server_name",
     "any_certificate",
+    "ca",
+    "client_certificate",
+    "proxy",
     "assert",
     "auth",
 ];
@@ -84,6 +87,7 @@ pub(super) fn read(field: Field<'_>) -> Option<HttpCheck> {
         family: section.get("family").and_then(icmp::family).unwrap_or_default(),
         tls: tls::options(section),
         auth: section.get("auth").and_then(auth),
+        proxy: section.get("proxy").and_then(|f| tls::of_agents(f, "proxies")),
         assertions: section.get("assert").map(assertion::read).unwrap_or_default(),
         ..HttpCheck::get(url)
     })

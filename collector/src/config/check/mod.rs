@@ -81,6 +81,8 @@ mod tests {
     fn the_reference_of_targets_has_the_keys_of_each_kind() {
         let reference = include_str!("../../../../deploy/config/targets.md");
         let keys = [
+            ("http", http::KEYS),
+            ("tls", tls::KEYS),
             ("tcp", tcp::KEYS),
             ("dns", dns::KEYS),
             ("icmp", icmp::KEYS),

@@ -5,7 +5,11 @@ use parallax_model::{TlsCheck, TlsOptions};
 use super::{assertion, icmp, tcp};
 use crate::config::section::{Field, Section};
 
-const KEYS: &[&str] = &["address", "family", "server_name", "any_certificate", "assert"];
+pub(super) const KEYS: &[&str] =
+    &["address", "family", "server_name", "any_certificate", "ca", "client_certificate", "assert"];
+
+/// Longest name of what the agents' own configuration explains, in bytes.
+const NAME_BYTES_MAX: usize = 128;
 
 /// A TLS check.
 pub(super) fn read(field: Field<'_>) -> Option<TlsCheck> {
@@ -17,7 +21,7 @@ pub(super) fn read(field: Field<'_>) -> Option<TlsCheck> {
     Some(TlsCheck { address, tls, family, assertions })
 }
 
-/// `server_name` and `any_certificate` of a section that has them.
+/// `server_name`, `any_certificate`, `ca` and `client_certificate` of a section that has them.
 pub(super) fn options(section: Section<'_>) -> TlsOptions {
     let server_name = section.get("server_name").and_then(|f| {
         let name = f.text()?;
@@ -29,5 +33,19 @@ pub(super) fn options(section: Section<'_>) -> TlsOptions {
     });
     let any_certificate =
         section.get("any_certificate").and_then(|f| f.truth()).unwrap_or_default();
-    TlsOptions { server_name, any_certificate }
+    let authority = section.get("ca").and_then(|f| of_agents(f, "authorities"));
+    let certificate = section.get("client_certificate").and_then(|f| of_agents(f, "certificates"));
+    TlsOptions { server_name, any_certificate, authority, certificate }
+}
+
+/// A name that the configuration of the agents explains, in a section `[table.NAME]`.
+pub(super) fn of_agents(field: Field<'_>, table: &str) -> Option<String> {
+    let name = field.text()?;
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(['/', '.']) {
+        field.wrong(format!(
+            "{name:?} is no name; write that of a [{table}.NAME] in the configuration of the agents"
+        ));
+        return None;
+    }
+    Some(name.to_owned())
 }

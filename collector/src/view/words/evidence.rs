@@ -133,7 +133,7 @@ impl<'a> Witnesses<'a> {
     fn speaks_tls(&self, target: &TargetName) -> bool {
         self.fleet.targets.get(target).is_some_and(|t| match &t.check {
             Check::Http(http) => http.url.starts_with("https:"),
-            Check::Grpc(grpc) => grpc.tls,
+            Check::Grpc(grpc) => grpc.tls.is_some(),
             Check::Llm(llm) => llm.url.starts_with("https:"),
             Check::Tls(_) => true,
             Check::Tcp(_) | Check::Dns(_) | Check::Icmp(_) => false,

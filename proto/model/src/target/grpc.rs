@@ -1,5 +1,7 @@
 //! gRPC: a service that must say of itself that it serves.
 
+use super::TlsOptions;
+
 /// Longest name of a service, in bytes.
 pub const SERVICE_BYTES_MAX: usize = 256;
 
@@ -8,8 +10,8 @@ pub const SERVICE_BYTES_MAX: usize = 256;
 pub struct GrpcCheck {
     /// `host:port`, an IPv6 host in brackets.
     pub address: String,
-    /// Over TLS.
-    pub tls: bool,
+    /// How to shake hands; none: in the clear.
+    pub tls: Option<TlsOptions>,
     /// The service asked about; empty: the server as a whole.
     pub service: String,
 }

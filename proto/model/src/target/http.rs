@@ -37,6 +37,8 @@ pub struct HttpCheck {
     pub assertions: Vec<Assertion>,
     /// Which key is shown, and how.
     pub auth: Option<Auth>,
+    /// Name of a proxy in the agent's own configuration, through which all is asked; none: directly.
+    pub proxy: Option<String>,
 }
 
 /// How a key is shown. The key itself is known to agents alone, by this name.
@@ -81,6 +83,7 @@ impl HttpCheck {
             tls: TlsOptions::default(),
             assertions: Vec::new(),
             auth: None,
+            proxy: None,
         }
     }
 }

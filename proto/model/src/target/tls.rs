@@ -9,6 +9,11 @@ pub struct TlsOptions {
     pub server_name: Option<String>,
     /// Take any certificate. What was presented is recorded all the same.
     pub any_certificate: bool,
+    /// Name of an authority in the agent's own configuration, which alone is trusted; none: the agent's
+    /// usual roots.
+    pub authority: Option<String>,
+    /// Name of a certificate in the agent's own configuration, shown to a server that asks for one.
+    pub certificate: Option<String>,
 }
 
 /// A TLS handshake that must come to its end with a valid certificate.

@@ -26,6 +26,7 @@ pub(super) fn to_wire(check: &HttpCheck) -> pb::HttpCheck {
         tls: Some(tls::options_to_wire(&check.tls)),
         assertions: assertion::to_wire(&check.assertions),
         auth: check.auth.as_ref().map(auth_to_wire),
+        proxy: check.proxy.clone(),
     }
 }
 
@@ -54,6 +55,7 @@ pub(super) fn from_wire(check: pb::HttpCheck) -> Result<HttpCheck, InvalidMessag
         tls: tls::options_from_wire(check.tls),
         assertions: assertion::from_wire(check.assertions)?,
         auth: check.auth.map(auth_from_wire).transpose()?,
+        proxy: check.proxy,
     })
 }
 

@@ -28,10 +28,13 @@ pub(super) fn options_to_wire(options: &TlsOptions) -> pb::TlsOptions {
     pb::TlsOptions {
         server_name: options.server_name.clone(),
         any_certificate: options.any_certificate,
+        authority: options.authority.clone(),
+        certificate: options.certificate.clone(),
     }
 }
 
 pub(super) fn options_from_wire(wire: Option<pb::TlsOptions>) -> TlsOptions {
-    let wire = wire.unwrap_or_default();
-    TlsOptions { server_name: wire.server_name, any_certificate: wire.any_certificate }
+    let pb::TlsOptions { server_name, any_certificate, authority, certificate } =
+        wire.unwrap_or_default();
+    TlsOptions { server_name, any_certificate, authority, certificate }
 }
