@@ -126,3 +126,40 @@ fn an_outage_is_two_messages_to_those_who_use_the_service() {
     let metrics = parallax_tests::http::get(world.http, "/metrics").unwrap().1;
     assert!(metrics.contains("parallax_webhook_delivered_total{webhook=\"users\"} 2"), "{metrics}");
 }
+
+#[test]
+fn a_receiver_that_was_away_hears_all_of_it_also_after_a_crash() {
+    let (world, receiver, collector, _agents) = told_world(3, 2);
+    receiver.answer_with(503);
+    world.services[0].1.answer_with(500);
+    until("it is tried", DEADLINE, || {
+        let tries = receiver.all().len();
+        if tries >= 2 { Ok(()) } else { Err(format!("{tries} tries")) }
+    });
+    collector.kill();
+    let collector = world.start_collector();
+    world.until_ready();
+    world.services[0].1.answer_with(200);
+    until("the fault is over", DEADLINE, || {
+        let answer = world.api("/api/v1/faults")?;
+        let ended = answer["faults"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty() && all.iter().all(|fault| fault["end_ms"].is_i64()));
+        if ended { Ok(()) } else { Err(answer.to_string()) }
+    });
+    assert_eq!(receiver.taken("/users").len(), 0);
+    receiver.answer_with(204);
+    until_told(&receiver, "/users", &["opened service svc-1", "closed service svc-1"]);
+    print("outage while the receiver was away, and a crash", &receiver);
+    let tried = receiver.all();
+    let first = tried.first().unwrap().header("webhook-id").to_owned();
+    let taken = receiver.taken("/users");
+    // every try of a message has its key, also after the restart
+    assert_eq!(taken[0].header("webhook-id"), first);
+    assert_ne!(taken[1].header("webhook-id"), first);
+    assert!(tried.iter().all(is_ours));
+    let said = collector.said();
+    for words in ["the webhook does not take messages", "the webhook takes messages again"] {
+        assert!(said.contains(words), "{words:?}: {said}");
+    }
+}

@@ -15,6 +15,8 @@ mod notifier;
 mod pace;
 mod sign;
 mod template;
+#[cfg(test)]
+mod tests;
 mod webhook;
 
 pub use desk::Desk;
