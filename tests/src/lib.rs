@@ -16,6 +16,8 @@ pub mod http;
 pub mod joining;
 pub mod journal;
 pub mod lab;
+pub mod machine;
+mod namespace;
 pub mod package;
 pub mod process;
 pub mod prometheus;

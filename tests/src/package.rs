@@ -18,15 +18,26 @@ pub fn missing() -> Option<String> {
     if !has(&["dpkg-deb", "--version"]) || !has(&["dpkg-shlibdeps", "--version"]) {
         return Some("no dpkg-deb and dpkg-shlibdeps".to_owned());
     }
-    (!has(&["cargo", "deb", "--version"])).then(|| "no cargo-deb".to_owned())
+    let own = target().join("tools/bin/cargo-deb").exists();
+    (!own && !has(&["cargo", "deb", "--version"]))
+        .then(|| "no cargo-deb: run deploy/package --tools".to_owned())
 }
 
-/// The package `name`, made once a run: unoptimised, and like what is shipped in all else.
+/// The folder that cargo builds into.
+pub fn target() -> PathBuf {
+    binary("parallax").ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The package `name`, made once a run: unoptimised, and like what is shipped in all else. `PARALLAX_PACKAGES`
+/// names a folder of others, such as those that are shipped.
 pub fn package(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("PARALLAX_PACKAGES") {
+            return PathBuf::from(folder);
+        }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("deploy/package");
-        let target = binary("parallax").ancestors().nth(2).unwrap().to_owned();
+        let target = target();
         let mut command = Command::new(script);
         command.arg("--as-built").env("CARGO_TARGET_DIR", &target);
         let out = output_of("deploy/package", &mut command, PACKING);

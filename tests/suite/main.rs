@@ -13,6 +13,7 @@ mod deploy;
 mod grafana;
 mod joining;
 mod lab;
+mod machine;
 mod mistakes;
 mod package;
 mod page;

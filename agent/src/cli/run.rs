@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{FAILED, Run, USAGE, fail, systemd};
-use crate::config::{ConfigError, FILE_DEFAULT, Settings};
+use crate::config::{ConfigError, DATA_DIR_DEFAULT, FILE_DEFAULT, Settings};
 use crate::{Agent, Config};
 
 impl Run {
@@ -50,7 +50,9 @@ impl Run {
         let packaged = Path::new(FILE_DEFAULT);
         let file = match self.config.as_deref() {
             Some(file) => Settings::read(file)?,
-            None if bare && packaged.exists() => Settings::read(packaged)?,
+            // the package's file goes with the package's folder
+            None if bare && packaged.exists() => Settings::read(packaged)?
+                .above(Settings { data_dir: Some(DATA_DIR_DEFAULT.into()), ..Settings::default() }),
             None => Settings::default(),
         };
         let flags = Settings {

@@ -10,7 +10,6 @@
 //! touched; what a lab made goes when it is dropped, and if it was killed, when the next one begins.
 //! Never: traffic to anywhere else.
 
-mod namespace;
 mod net;
 pub mod play;
 pub mod scenario;
@@ -27,6 +26,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::http::get_json;
+use crate::namespace;
 use crate::process::{Parallax, binary, run};
 use crate::receiver::Receiver;
 use crate::wait::until;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use super::namespace::Namespace;
+use crate::namespace::Namespace;
 
 /// A host and its address.
 #[derive(Debug)]

@@ -18,13 +18,13 @@ const PREFIX: &str = "plx";
 
 /// A namespace that goes when it is dropped. End what runs in it before.
 #[derive(Debug)]
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     name: String,
 }
 
 impl Namespace {
     /// Makes one, with its loopback up.
-    pub(super) fn create(host: &str) -> Self {
+    pub(crate) fn create(host: &str) -> Self {
         let name = format!("{PREFIX}{}-{host}", std::process::id());
         ip(&["netns", "add", &name]);
         let namespace = Self { name };
@@ -33,23 +33,23 @@ impl Namespace {
     }
 
     /// What `ip` calls it.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Runs lines of `ip` commands in it.
-    pub(super) fn ip(&self, lines: &str) {
+    pub(crate) fn ip(&self, lines: &str) {
         feed(Command::new("ip").args(["-n", &self.name, "-batch", "-"]), lines);
     }
 
     /// Puts a ruleset of `nft` in force, in one transaction.
-    pub(super) fn nft(&self, rules: &str) {
+    pub(crate) fn nft(&self, rules: &str) {
         self.enter(|| feed(Command::new("nft").args(["-f", "-"]), rules));
     }
 
     /// Does something in it: sockets that are opened and processes and threads that are started there
     /// stay there.
-    pub(super) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let there = File::open(self.path()).unwrap();
         let work = || {
             move_into_link_name_space(there.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
@@ -62,7 +62,7 @@ impl Namespace {
 
     /// Starts a program in it, whose resolver configuration is `resolv`: the machine's own stays as it
     /// is, only this process sees another file in its place.
-    pub(super) fn start(
+    pub(crate) fn start(
         &self,
         resolv: &Path,
         program: &Path,
@@ -89,7 +89,7 @@ impl Drop for Namespace {
 }
 
 /// Takes away what a lab left behind that was killed: its processes, then its namespaces.
-pub(super) fn remove_stale() {
+pub(crate) fn remove_stale() {
     let Ok(entries) = std::fs::read_dir(FOLDER) else { return };
     for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
         let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
@@ -106,7 +106,7 @@ pub(super) fn remove_stale() {
 }
 
 /// True if this machine lets us make one.
-pub(super) fn can_be_made() -> bool {
+pub(crate) fn can_be_made() -> bool {
     let name = format!("{PREFIX}{}-try", std::process::id());
     let run = |what| Command::new("ip").args(["netns", what, &name]).output();
     let made = run("add").is_ok_and(|out| out.status.success());

@@ -1,0 +1,147 @@
+//! The packages on fresh machines, with systemd and all.
+
+use std::time::Duration;
+
+use parallax_tests::machine::{Machine, missing};
+use parallax_tests::until;
+use serde_json::Value;
+
+/// How long something that goes by itself may take on a busy machine.
+const SOON: Duration = Duration::from_mins(1);
+
+const COLLECTOR: &str = r#"
+[[agents]]
+name = "here"
+region = "eu-west"
+provider = "hetzner"
+
+[[targets]]
+name = "page"
+interval = "1s"
+timeout = "900ms"
+http = { url = "http://localhost:7480/healthz" }
+
+[[targets]]
+name = "loopback"
+interval = "1s"
+timeout = "900ms"
+icmp = { host = "127.0.0.1", count = 1 }
+"#;
+
+const MORE: &str = r#"
+[[targets]]
+name = "ready"
+interval = "1s"
+timeout = "900ms"
+http = { url = "http://127.0.0.1:7480/readyz" }
+"#;
+
+const AGENT: &str = r#"
+name = "here"
+collector = "http://127.0.0.1:7481"
+"#;
+
+const INSTALL: &str =
+    "apt-get install -y /srv/packages/parallax_*.deb /srv/packages/parallax-agent_*.deb";
+
+const UNITS: [&str; 2] = ["parallax", "parallax-agent"];
+
+#[test]
+fn packages_live_and_die_as_they_should() {
+    if let Some(why) = missing() {
+        eprintln!("skipped: packages_live_and_die_as_they_should ({why})");
+        return;
+    }
+    let machine = Machine::boot("vm-alone");
+    machine.type_in(INSTALL);
+    installed_and_idle(&machine);
+
+    machine.write("/etc/parallax/parallax.toml", COLLECTOR);
+    machine.write("/etc/parallax-agent/agent.toml", AGENT);
+    machine.sysctl(&machine.type_in("grep -v '^#' /usr/lib/sysctl.d/50-parallax-agent.conf"));
+    machine.type_in("systemctl start parallax parallax-agent");
+    sees(&machine, 2);
+    confined(&machine);
+
+    // a changed configuration, without a restart
+    let before = pids(&machine);
+    machine.type_in("mkdir /etc/parallax/conf.d");
+    machine.write("/etc/parallax/conf.d/more.toml", MORE);
+    machine.type_in("systemctl reload parallax");
+    sees(&machine, 3);
+    assert_eq!(pids(&machine), before);
+
+    // what dies without a word comes again
+    machine.type_in("systemctl kill -s KILL parallax parallax-agent");
+    sees(&machine, 3);
+    let after = pids(&machine);
+    assert!(before.iter().zip(&after).all(|(old, new)| old != new), "{before:?} {after:?}");
+
+    // an upgrade restarts what runs, with what it knew
+    let epoch = "ls /var/lib/parallax-agent";
+    let knew = machine.type_in(epoch);
+    machine.type_in("dpkg -i /srv/packages/*.deb");
+    sees(&machine, 3);
+    let upgraded = pids(&machine);
+    assert!(after.iter().zip(&upgraded).all(|(old, new)| old != new), "{after:?} {upgraded:?}");
+    assert_eq!(machine.type_in(epoch), knew);
+
+    machine.type_in("apt-get remove -y parallax parallax-agent");
+    for unit in UNITS {
+        assert_eq!(state(&machine, unit), "masked inactive", "removed, not purged");
+        machine.type_in(&format!("test -s /etc/default/{unit} && ls /var/lib/{unit}/*"));
+    }
+    machine.type_in("apt-get purge -y parallax parallax-agent");
+    // what people wrote is theirs
+    let left = machine.type_in("find / -xdev -name '*parallax*' -not -path '/srv/*' | sort");
+    let written = "/etc/parallax\n/etc/parallax-agent\n/etc/parallax/parallax.toml";
+    assert_eq!(left, written);
+    machine.type_in(INSTALL);
+    installed_and_idle(&machine);
+}
+
+fn state(machine: &Machine, unit: &str) -> String {
+    let line = format!("systemctl is-enabled {unit} 2>&1; systemctl is-active {unit}");
+    let out = machine.try_typing(&line);
+    String::from_utf8(out.stdout).unwrap().trim_end().replace('\n', " ")
+}
+
+/// Its accounts and folders are there, and nothing was started.
+fn installed_and_idle(machine: &Machine) {
+    for unit in UNITS {
+        assert_eq!(state(machine, unit), "disabled inactive");
+        let owners = format!("stat -c '%a %U:%G' /var/lib/{unit} /etc/{unit}");
+        assert_eq!(machine.type_in(&owners), format!("700 {unit}:{unit}\n750 root:{unit}"));
+    }
+}
+
+/// Both run as their own accounts, and may do nothing that they need not.
+fn confined(machine: &Machine) {
+    for (unit, pid) in UNITS.into_iter().zip(pids(machine)) {
+        let status = machine.type_in(&format!("cat /proc/{pid}/status"));
+        for line in ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+            assert!(status.contains(line), "{unit}: {status}");
+        }
+        assert_eq!(machine.type_in(&format!("stat -c %U /proc/{pid}")), unit);
+    }
+}
+
+/// The numbers of both processes.
+fn pids(machine: &Machine) -> Vec<String> {
+    UNITS.map(|unit| machine.type_in(&format!("systemctl show -P MainPID {unit}"))).to_vec()
+}
+
+/// Waits until the agent looks at so many targets, and all are fine.
+fn sees(machine: &Machine, targets: usize) {
+    until(&format!("the agent sees {targets} targets"), SOON, || {
+        let out = machine.try_typing("parallax targets --output json");
+        let answer: Value = serde_json::from_slice(&out.stdout)
+            .map_err(|_| String::from_utf8_lossy(&out.stderr).into_owned())?;
+        let regions = answer["targets"].as_array().unwrap().iter().map(|t| &t["regions"][0]);
+        if regions.clone().count() == targets && regions.clone().all(|r| r["state"] == "fine") {
+            return Ok(());
+        }
+        let log = machine.type_in("journalctl --no-pager -n 20 -u parallax -u parallax-agent");
+        Err(format!("{answer:#}\n{log}"))
+    });
+}
