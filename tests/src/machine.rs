@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::namespace::{Namespace, can_be_made, remove_stale};
@@ -171,6 +172,11 @@ fn enter(first: u32, line: &str) -> Command {
 
 /// The disk that all begin with, made once: this machine's own release, as small as it gets.
 fn debian() -> Result<PathBuf, String> {
+    static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    MADE.get_or_init(unpack).clone()
+}
+
+fn unpack() -> Result<PathBuf, String> {
     let target = package::target();
     let (folder, partial) = (target.join("debian"), target.join("debian.partial"));
     if folder.exists() {

@@ -1,6 +1,6 @@
 //! The packages on fresh machines, with systemd and all.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parallax_tests::machine::{Machine, missing};
 use parallax_tests::until;
@@ -100,6 +100,75 @@ fn packages_live_and_die_as_they_should() {
     installed_and_idle(&machine);
 }
 
+/// A collector that is reached over the network, and a target that is, too.
+const ELSEWHERE: &str = r#"
+[collector]
+listen = "0.0.0.0:7481"
+http = "0.0.0.0:7480"
+
+[[targets]]
+name = "page"
+interval = "1s"
+timeout = "900ms"
+http = { url = "http://vm-collector:7480/healthz" }
+"#;
+
+#[test]
+fn three_commands_make_an_agent_of_a_fresh_machine() {
+    if let Some(why) = missing() {
+        eprintln!("skipped: three_commands_make_an_agent_of_a_fresh_machine ({why})");
+        return;
+    }
+    let (collector, agent) = (Machine::boot("vm-collector"), Machine::boot("vm-agent"));
+    collector.wire("10.7.0.1", &agent, "10.7.0.2");
+    collector.type_in("apt-get install -y /srv/packages/parallax_*.deb");
+    collector.write("/etc/parallax/parallax.toml", ELSEWHERE);
+    collector.type_in("systemctl enable --now parallax");
+    let make_token = "parallax token create --region eu-west --provider hetzner";
+    let line = collector.type_in(make_token);
+
+    let begun = Instant::now();
+    let commands = [
+        "apt-get install -y /srv/packages/parallax-agent_*.deb",
+        &line,
+        "systemctl enable --now parallax-agent",
+    ];
+    for command in commands {
+        let begun = Instant::now();
+        agent.type_in(command);
+        let shown = command.split(" --token ").next().unwrap();
+        eprintln!("{:6.1} s  {shown}", begun.elapsed().as_secs_f64());
+    }
+    sees(&collector, 1);
+    let all = begun.elapsed().as_secs_f64();
+    eprintln!("{all:6.1} s  from packages to an agent whose results are judged");
+    assert!(
+        line.starts_with("parallax-agent enroll --collector https://vm-collector:7481 --token ")
+    );
+    let who: Value = json(&collector, "parallax agents --output json").unwrap();
+    assert_eq!(who["agents"][0]["name"], "vm-agent", "{who}");
+    assert_eq!(who["agents"][0]["region"], "eu-west", "{who}");
+    let owner = "stat -c '%a %U' /var/lib/parallax-agent/credential.json";
+    assert_eq!(agent.type_in(owner), "600 parallax-agent");
+
+    // root's word while the collector is off leaves it what it needs
+    collector
+        .type_in(&format!("systemctl stop parallax && {make_token} && systemctl start parallax"));
+    sees(&collector, 1);
+
+    collector.type_in("parallax agents revoke vm-agent");
+    until("the agent's unit says that it is refused", SOON, || {
+        let said = agent.type_in("systemctl show -P StatusText parallax-agent");
+        if said.contains("the collector does not take this agent") { Ok(()) } else { Err(said) }
+    });
+    assert_eq!(state(&agent, "parallax-agent"), "enabled active");
+}
+
+fn json(machine: &Machine, line: &str) -> Result<Value, String> {
+    let out = machine.try_typing(line);
+    serde_json::from_slice(&out.stdout).map_err(|_| String::from_utf8_lossy(&out.stderr).into())
+}
+
 fn state(machine: &Machine, unit: &str) -> String {
     let line = format!("systemctl is-enabled {unit} 2>&1; systemctl is-active {unit}");
     let out = machine.try_typing(&line);
@@ -134,9 +203,7 @@ fn pids(machine: &Machine) -> Vec<String> {
 /// Waits until the agent looks at so many targets, and all are fine.
 fn sees(machine: &Machine, targets: usize) {
     until(&format!("the agent sees {targets} targets"), SOON, || {
-        let out = machine.try_typing("parallax targets --output json");
-        let answer: Value = serde_json::from_slice(&out.stdout)
-            .map_err(|_| String::from_utf8_lossy(&out.stderr).into_owned())?;
+        let answer = json(machine, "parallax targets --output json")?;
         let regions = answer["targets"].as_array().unwrap().iter().map(|t| &t["regions"][0]);
         if regions.clone().count() == targets && regions.clone().all(|r| r["state"] == "fine") {
             return Ok(());
