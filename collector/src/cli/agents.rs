@@ -1,9 +1,13 @@
 //! `parallax agents`: who looks, and who shall not any more.
 
+use parallax_model::Timestamp;
+
 use super::here::Here;
-use super::{Failure, ask, say, show};
+use super::{Failure, ask, say, show, token};
 use crate::api::dto::{AgentJson, AgentsJson};
-use crate::control::Ask;
+use crate::control::{Answer, Ask};
+use crate::identity::{MemberRow, Place};
+use crate::view::words;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -12,6 +16,7 @@ use crate::control::Ask;
     after_help = "Examples:
   parallax agents
   parallax agents --output json
+  parallax agents joined
   parallax agents revoke vm-1"
 )]
 pub(super) struct Args {
@@ -23,6 +28,8 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// List the agents that joined, until when their certificates hold, and who was revoked
+    Joined(Joined),
     /// Put out an agent that joined: its stream is cut at once, and its certificate is worth nothing
     Revoke(Revoke),
 }
@@ -39,6 +46,49 @@ struct Revoke {
     here: Here,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  parallax agents joined\n  parallax agents joined --output json"
+)]
+struct Joined {
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = ask::Output::Table)]
+    output: ask::Output,
+    #[command(flatten)]
+    here: Here,
+}
+
+fn joined(args: &Joined) -> Result<(), Failure> {
+    let Answer::Members { members } = args.here.find()?.ask(Ask::Members)? else {
+        return Err(token::odd());
+    };
+    show::print(args.output, &members, |members| {
+        if members.is_empty() {
+            return "no agent has joined: let one join with parallax token create".to_owned();
+        }
+        let header =
+            ["agent", "region", "provider", "site", "joined", "certificate until", "state"];
+        show::table(&header, members.iter().map(member))
+    })
+}
+
+fn member(member: &MemberRow) -> Vec<String> {
+    let at = |ms| words::rfc3339(Timestamp::from_millis(ms));
+    let state =
+        member.revoked_ms.map_or_else(|| "in".to_owned(), |ms| format!("revoked {}", at(ms)));
+    let Place { region, provider, site } = member.place.clone();
+    let site = site.unwrap_or_else(|| "-".to_owned());
+    vec![
+        member.name.clone(),
+        region,
+        provider,
+        site,
+        at(member.joined_ms),
+        at(member.until_ms),
+        state,
+    ]
+}
+
 fn revoke(args: &Revoke) -> Result<(), Failure> {
     args.here.find()?.ask(Ask::RevokeAgent { name: args.name.clone() })?;
     say(&format!("{} is revoked: it may join again with a new token", args.name));
@@ -46,8 +96,10 @@ fn revoke(args: &Revoke) -> Result<(), Failure> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    if let Some(Command::Revoke(args)) = &args.command {
-        return revoke(args);
+    match &args.command {
+        Some(Command::Revoke(args)) => return revoke(args),
+        Some(Command::Joined(args)) => return joined(args),
+        None => {}
     }
     let collector = args.ask.collector()?;
     let ask = async { collector.get::<AgentsJson>(&["agents"]).await.map_err(Failure::from) };

@@ -116,9 +116,16 @@ fn a_revoked_agent_is_cut_and_rests_and_goes_on_once_it_joined_anew() {
     until_stored(&world, "vm-1", 2);
     let config = world.config_file();
     let revoked = std::time::Instant::now();
-    let args = ["agents", "revoke", "vm-1", "--config", config.to_str().unwrap()];
-    let out = parallax_tests::run("parallax", args);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let config = config.to_str().unwrap();
+    let ask = |args: &[&str]| {
+        let out = parallax_tests::run("parallax", args.iter().chain(&["--config", config]));
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let joined = || ask(&["agents", "joined"]);
+    assert!(joined().lines().any(|l| l.starts_with("vm-1 ") && l.ends_with(" in")), "{}", joined());
+    ask(&["agents", "revoke", "vm-1"]);
+    assert!(joined().contains("revoked 20"), "{}", joined());
     until_said(&agent, &["does not take this agent", "revoked", "ERROR"]);
     assert!(revoked.elapsed() < Duration::from_secs(10), "cut after {:?}", revoked.elapsed());
     // what was on its way is over; from here on nobody looks
