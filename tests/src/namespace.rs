@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -105,15 +106,18 @@ pub(crate) fn remove_stale() {
     }
 }
 
-/// True if this machine lets us make one.
+/// True if this machine lets us make one. Tried once: two at a time would be in each other's way.
 pub(crate) fn can_be_made() -> bool {
-    let name = format!("{PREFIX}{}-try", std::process::id());
-    let run = |what| Command::new("ip").args(["netns", what, &name]).output();
-    let made = run("add").is_ok_and(|out| out.status.success());
-    if made {
-        drop(Namespace { name });
-    }
-    made
+    static TRIED: OnceLock<bool> = OnceLock::new();
+    *TRIED.get_or_init(|| {
+        let name = format!("{PREFIX}{}-try", std::process::id());
+        let made = Command::new("ip").args(["netns", "add", &name]).output();
+        let made = made.is_ok_and(|out| out.status.success());
+        if made {
+            drop(Namespace { name });
+        }
+        made
+    })
 }
 
 fn ip(args: &[&str]) {

@@ -9,6 +9,7 @@
 
 mod assistant;
 mod chaos;
+mod containers;
 mod deploy;
 mod grafana;
 mod joining;
