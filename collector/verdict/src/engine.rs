@@ -110,10 +110,13 @@ impl Engine {
         let interval = self.world.targets[target as usize].interval_ms;
         let live = corrected.late_ms <= interval.saturating_mul(LATE_INTERVALS);
         if live {
+            self.note_return(agent);
             self.hear_agent(agent, interval);
         }
         let ours = o.outcome.error().is_some_and(ErrorKind::is_ours);
-        if live && !ours {
+        // a machine that comes back from a cut brings its last looks along: the cut was told as silence
+        let of_silence = corrected.started_ms < self.world.agents[agent as usize].back;
+        if live && !ours && !of_silence {
             self.hear_path(agent, target, corrected.started_ms, o, out);
         }
         if self.dirty && self.now >= self.next_sitting {
@@ -160,6 +163,16 @@ impl Engine {
     fn advance(&mut self, now: Timestamp) {
         self.now = self.now.max(now.millis());
         self.start.get_or_insert(self.now);
+    }
+
+    /// Keeps when an agent that was called silent is first heard again.
+    fn note_return(&mut self, agent: u32) {
+        let Some(silence) = self.silent.get(&agent) else { return };
+        let told = silence.opened.millis();
+        let a = &mut self.world.agents[agent as usize];
+        if a.heard.is_none_or(|heard| heard < told) {
+            a.back = self.now;
+        }
     }
 
     fn hear_agent(&mut self, agent: u32, interval_ms: i64) {

@@ -27,6 +27,8 @@ pub(crate) struct Agent {
     pub(crate) clock: Clock,
     /// When it was last heard live, ms of the engine's clock.
     pub(crate) heard: Option<i64>,
+    /// When it came back from its latest silence, ms: what it saw before is part of that.
+    pub(crate) back: i64,
     /// Shortest interval and longest timeout of the targets it was seen to look at, ms.
     pub(crate) interval_ms: i64,
     pub(crate) timeout_ms: i64,
@@ -127,6 +129,7 @@ impl World {
                 declared: false,
                 clock: Clock::default(),
                 heard: None,
+                back: i64::MIN,
                 interval_ms: i64::MAX,
                 timeout_ms: 0,
                 gap_ms: 0.0,
