@@ -39,7 +39,7 @@ pub(crate) fn ended(world: &World, case: &Case, open: &mut Open) -> Option<i64> 
         from = open.easing.map_or(from, |e| e.min(from));
         open.easing = Some(from);
     }
-    let hold = hold_ms(open, interval);
+    let hold = hold_ms(open, interval, from);
     let witnesses = failing_domains(world, open).min(2);
     (nats >= OVER_NATS && domains >= witnesses && case.now - from >= hold).then_some(from)
 }
@@ -90,9 +90,10 @@ pub(crate) fn ok_nats(rate: f64) -> f64 {
     (-(1.0 - believed(rate)).ln()).min(OK_NATS_MAX)
 }
 
-/// How long good looks must last, ms.
-pub(crate) fn hold_ms(open: &Open, interval: i64) -> i64 {
-    let young = open.last_bad - open.onset_ms() < YOUNG_INTERVALS * interval;
+/// How long good looks must last that began at `from`, ms. Its age is what it was then: when it fails again it
+/// is older, and no surer of its end.
+pub(crate) fn hold_ms(open: &Open, interval: i64, from: i64) -> i64 {
+    let young = from - open.onset_ms() < YOUNG_INTERVALS * interval;
     let hold = if young { HOLD_YOUNG_INTERVALS } else { HOLD_INTERVALS } * interval as f64;
     let hold = hold.max(open.pause as f64 * PAUSE_FACTOR);
     hold.min(HOLD_INTERVALS_MAX * interval as f64) as i64

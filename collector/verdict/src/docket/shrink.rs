@@ -71,7 +71,7 @@ fn regions_left(world: &World, case: &Case, open: &Open) -> Option<(BTreeSet<Wha
     if open.slow || regions.len() < 2 || regions.contains_key(&NONE) {
         return None;
     }
-    let hold = hold_ms(open, open.interval_ms(world));
+    let hold = hold_ms(open, open.interval_ms(world), open.last_bad);
     let well = |course: &Course| course.good >= WELL_MIN && case.now - course.good_from >= hold;
     let (over, left): (Vec<_>, Vec<_>) = regions.into_iter().partition(|(_, c)| well(c));
     let since = over.iter().map(|(_, course)| course.good_from).max()?;
