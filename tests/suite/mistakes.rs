@@ -89,15 +89,6 @@ fn a_malformed_url_is_named() {
 }
 
 #[test]
-fn a_public_listen_address_without_tls_is_refused() {
-    let world = World::new(1, 1);
-    world.write_config(&world.config().replace("listen = \"127.0.0.1:", "listen = \"0.0.0.0:"));
-    let out = serve(&world);
-    assert!(matches!(out.status.code(), Some(1 | 2)), "{}", said(&out));
-    assert!(said(&out).contains("loopback"), "{}", said(&out));
-}
-
-#[test]
 fn an_agent_says_when_its_collector_is_none() {
     let world = World::new(1, 1);
     let service = parallax_tests::http::Service::start();
