@@ -15,11 +15,13 @@ const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Every sample, and the targets in it.
 const SAMPLES: &[(&str, &[&str])] = &[
+    ("api-key", &["api"]),
     ("dns-zone", &["dns-zone"]),
     ("gateway-ping", &["gateway"]),
     ("grpc", &["grpc"]),
     ("llm-anthropic", &["llm-anthropic"]),
     ("llm-openai", &["llm-openai"]),
+    ("mail-tls", &["mail-tls"]),
     ("mail", &["mail"]),
     ("references", &["reference-dns", "reference-web"]),
     ("tcp-expect", &["redis"]),
@@ -102,7 +104,11 @@ fn start_agent(world: &World, servers: &servers::Servers) -> parallax_tests::Par
         folder.join(name).display(),
         servers.ca.display(),
     );
-    for (key_name, host) in [("openai", "api.openai.com"), ("anthropic", "api.anthropic.com")] {
+    for (key_name, host) in [
+        ("shop-api", "api.shop.example"),
+        ("openai", "api.openai.com"),
+        ("anthropic", "api.anthropic.com"),
+    ] {
         let file = key.display();
         write!(text, "[keys.{key_name}]\nfile = \"{file}\"\nhosts = [\"{host}\"]\n").unwrap();
     }
@@ -113,7 +119,9 @@ fn start_agent(world: &World, servers: &servers::Servers) -> parallax_tests::Par
         ("api.openai.com", servers.llm),
         ("api.anthropic.com", servers.llm),
         ("ns1.shop.example", servers.dns),
+        ("api.shop.example", servers.api),
         ("mail.shop.example", servers.mail),
+        ("smtp.shop.example", servers.smtp),
         ("cart.shop.example", servers.grpc),
         ("redis.shop.example", servers.redis),
         ("gateway.shop.example", servers.gateway),

@@ -24,16 +24,20 @@ const HOSTS: &[&str] = &[
     "api.openai.com",
     "api.anthropic.com",
     "cart.shop.example",
+    "api.shop.example",
+    "smtp.shop.example",
 ];
 
 /// All servers. Dropping them ends them.
 pub(super) struct Servers {
     pub(super) ca: PathBuf,
     pub(super) page: SocketAddr,
+    pub(super) api: SocketAddr,
     pub(super) llm: SocketAddr,
     pub(super) grpc: SocketAddr,
     pub(super) dns: SocketAddr,
     pub(super) mail: SocketAddr,
+    pub(super) smtp: SocketAddr,
     pub(super) redis: SocketAddr,
     pub(super) gateway: SocketAddr,
     _services: [Service; 2],
@@ -46,25 +50,29 @@ impl Servers {
         let runtime = Runtime::new().unwrap();
         let ca = folder.join("ca.pem");
         let tls = authority(&ca);
-        let (services, page, llm, grpc, mail, redis) = runtime.block_on(async {
+        let (services, page, api, llm, grpc, mail, smtp, redis) = runtime.block_on(async {
             let shop = Service::open("shop", Kind::Page).await.unwrap();
             let model = Service::open("llm", Kind::Llm).await.unwrap();
             let page = behind_tls(&tls, &[b"http/1.1"], shop.addr()).await;
             let llm = behind_tls(&tls, &[b"http/1.1"], model.addr()).await;
             let grpc = behind_tls(&tls, &[b"h2"], health().await).await;
             let mail = talker("220 mail.shop.example\r\n", "QUIT", "221 bye\r\n").await;
+            let smtp = behind_tls(&tls, &[], mail).await;
+            let api = behind_tls(&tls, &[], keyed().await).await;
             let redis = talker("", "PING", "+PONG\r\n").await;
-            ([shop, model], page, llm, grpc, mail, redis)
+            ([shop, model], page, api, llm, grpc, mail, smtp, redis)
         });
         let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let dns = dns();
         Self {
             ca,
             page,
+            api,
             llm,
             grpc,
             dns,
             mail,
+            smtp,
             redis,
             gateway,
             _services: services,
@@ -122,6 +130,34 @@ async fn health() -> SocketAddr {
     tokio::spawn(
         tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming),
     );
+    address
+}
+
+/// An API that answers those who show the key.
+async fn keyed() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (read, mut write) = stream.split();
+                let mut lines = BufReader::new(read).lines();
+                let mut known = false;
+                while let Ok(Some(line)) = lines.next_line().await {
+                    known |= line == "authorization: Bearer sk-practice";
+                    if line.is_empty() {
+                        break;
+                    }
+                }
+                let answer = if known {
+                    "200 OK\r\ncontent-length: 15\r\n\r\n{\"status\":\"ok\"}"
+                } else {
+                    "401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
+                };
+                write.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await.ok();
+            });
+        }
+    });
     address
 }
 
