@@ -12,6 +12,7 @@ mod chaos;
 mod containers;
 mod deploy;
 mod grafana;
+mod hostile;
 mod joining;
 mod lab;
 mod machine;

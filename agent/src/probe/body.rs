@@ -13,6 +13,10 @@ pub(super) const ACCEPTED: &str = "gzip, br, zstd";
 
 const BUFFER_BYTES: usize = 16 << 10;
 
+/// Largest window that a decoder must keep: what RFC 9659 lets servers use. Without a bound, one byte of an
+/// answer could ask for a hundred megabytes.
+const WINDOW_BYTES_MAX: u64 = 8 << 20;
+
 /// `body` as it was before compression, at most `bytes_max` of it. `whole`: it was read to its end, so that
 /// one that stops short is broken.
 pub(super) fn plain(
@@ -30,9 +34,16 @@ pub(super) fn plain(
         "gzip" | "x-gzip" => {
             bounded(flate2::read::MultiGzDecoder::new(compressed), bytes_max, &mut out)
         }
+        "br" if wants_large_window(compressed) => {
+            Err(io::Error::other("its window is larger than the standard knows"))
+        }
         "br" => {
             let decoder = brotli_decompressor::Decompressor::new(compressed, BUFFER_BYTES);
             bounded(decoder, bytes_max, &mut out)
+        }
+        "zstd" if window(compressed).is_some_and(|bytes| bytes > WINDOW_BYTES_MAX) => {
+            let why = format!("the body's zstd window is beyond {WINDOW_BYTES_MAX} bytes");
+            return Err(Failure::new(ErrorKind::Protocol, why));
         }
         "zstd" => match ruzstd::decoding::StreamingDecoder::new(compressed) {
             Ok(decoder) => bounded(decoder, bytes_max, &mut out),
@@ -50,6 +61,29 @@ pub(super) fn plain(
         }
         Ok(()) | Err(_) => Ok(out),
     }
+}
+
+/// True for what calls itself "large window brotli", of up to a gigabyte: no standard of HTTP.
+fn wants_large_window(brotli: &[u8]) -> bool {
+    brotli.first().is_some_and(|first| first & 0x7f == 0x11)
+}
+
+/// How much of what it unpacked a zstd frame wants kept (RFC 8878 §3.1.1.1), in bytes; none if it is no frame.
+fn window(zstd: &[u8]) -> Option<u64> {
+    let header = zstd.strip_prefix(&[0x28, 0xb5, 0x2f, 0xfd])?;
+    let (&descriptor, rest) = header.split_first()?;
+    if descriptor & 0x20 == 0 {
+        let byte = *rest.first()?;
+        let base = 1u64 << (10 + (byte >> 3));
+        return Some(base + base / 8 * u64::from(byte & 7));
+    }
+    // one segment: all of it
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let bytes = 1 << (descriptor >> 6);
+    let mut size = [0; 8];
+    size.get_mut(..bytes)?.copy_from_slice(rest.get(dictionary..dictionary + bytes)?);
+    let more = if bytes == 2 { 256 } else { 0 };
+    Some(u64::from_le_bytes(size).saturating_add(more))
 }
 
 fn bounded(decoder: impl Read, bytes_max: usize, out: &mut Vec<u8>) -> io::Result<()> {
@@ -92,6 +126,49 @@ mod tests {
         let bomb = gzip(&vec![0; 50 << 20]);
         assert!(bomb.len() < 100 << 10);
         assert_eq!(plain(&coded("gzip"), bomb, true, 1000).unwrap().len(), 1000);
+    }
+
+    /// A frame that wants this window: a thousand blocks of 128 KiB, four bytes each.
+    fn zstd_bomb(window: u8) -> Vec<u8> {
+        let mut bomb = vec![0x28, 0xb5, 0x2f, 0xfd, 0, window];
+        let block = ((128u32 << 10) << 3) | (1 << 1);
+        for _ in 0..1000 {
+            bomb.extend_from_slice(&block.to_le_bytes()[..3]);
+            bomb.push(b'x');
+        }
+        bomb
+    }
+
+    #[test]
+    fn a_window_is_bounded_before_anything_is_unpacked() {
+        // 8 MiB, the most that is usual; then 96 MiB, and a gigabyte in one segment
+        let usual = plain(&coded("zstd"), zstd_bomb(13 << 3), true, 1000).unwrap();
+        assert_eq!(usual, [b'x'; 1000]);
+        let segment = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0][..], &(1u32 << 30).to_le_bytes()].concat();
+        for (coding, bomb) in [
+            ("zstd", zstd_bomb((16 << 3) | 4)),
+            ("zstd", segment),
+            ("br", vec![0x11, 0x1e, 0, 0, 0]),
+        ] {
+            let failure = plain(&coded(coding), bomb, true, 1000).unwrap_err();
+            assert_eq!(failure.kind, ErrorKind::Protocol, "{coding}");
+            assert!(failure.detail.contains("window"), "{coding}: {}", failure.detail);
+        }
+    }
+
+    #[test]
+    fn the_window_of_what_was_packed_is_known() {
+        for bytes in [b"hello".to_vec(), vec![7; 300], vec![7; 70_000]] {
+            let level = ruzstd::encoding::CompressionLevel::Fastest;
+            let packed = ruzstd::encoding::compress_to_vec(bytes.as_slice(), level);
+            let window = window(&packed).unwrap();
+            assert!(
+                window >= bytes.len().min(1 << 10) as u64 && window <= WINDOW_BYTES_MAX,
+                "{window}"
+            );
+        }
+        assert_eq!(window(b"hello"), None);
+        assert_eq!(window(&[0x28, 0xb5, 0x2f, 0xfd]), None);
     }
 
     #[test]

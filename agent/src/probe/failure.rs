@@ -131,6 +131,9 @@ impl Failure {
         if let Some(refused) = find_io(error).and_then(Self::certificate_refused) {
             return refused;
         }
+        if let Some(h2) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
+            return Self::breaking_http2(h2, false);
+        }
         match find_io(error).map(io::Error::kind) {
             Some(Io::ConnectionReset | Io::ConnectionAborted) => {
                 Self::new(ErrorKind::Reset, "connection reset before an answer")
@@ -155,7 +158,8 @@ impl Failure {
             return refused;
         }
         let reset = error.get_io().is_some_and(is_reset);
-        let gone = error.is_io() || error.is_go_away();
+        // that we end it for what the peer sends is no leaving of the peer's
+        let gone = error.is_io() || (error.is_go_away() && error.is_remote());
         match (begun, reset) {
             (false, true) => Self::new(ErrorKind::Reset, "connection reset before an answer"),
             (false, false) if gone => {

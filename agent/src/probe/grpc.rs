@@ -93,7 +93,16 @@ async fn ask<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             let why = format!("the answer is not gRPC: {}", status.message());
             Err(Failure::new(ErrorKind::Protocol, why))
         }
-        Err(status) => Err(refusal(check, &status, course)),
+        Err(status) => {
+            let failure = refusal(check, &status, course);
+            if failure.kind != ErrorKind::Closed {
+                return Err(failure);
+            }
+            // a call on a connection that broke is only told that it did; why, the connection knows
+            let why = timeout_at(course.last_word(), driver.join_next()).await;
+            let Ok(Some(Ok(Err(why)))) = why else { return Err(failure) };
+            Err(Failure::speaking_http2(&why))
+        }
     }
 }
 

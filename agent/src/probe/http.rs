@@ -247,7 +247,8 @@ impl At<'_> {
         connection: &mut Driven<'_, C>,
     ) -> Result<(Vec<u8>, bool), Failure> {
         let (mut kept, mut read) = (Vec::new(), 0);
-        while read < self.check.body_bytes_max as usize {
+        let most = self.check.body_bytes_max as usize;
+        while read < most {
             let Some(frame) = connection.drive(body.frame()).await else {
                 return Ok((kept, true));
             };
@@ -255,7 +256,7 @@ impl At<'_> {
             let Ok(data) = frame.into_data() else { continue };
             read += data.len();
             if self.needs_body() {
-                kept.extend_from_slice(&data);
+                kept.extend_from_slice(data.get(..most - kept.len()).unwrap_or(&data));
             }
         }
         Ok((kept, false))

@@ -57,7 +57,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Begun<T> {
             let data = data.map_err(|e| Failure::breaking_http2(&e, true))?;
             let released = self.body.flow_control().release_capacity(data.len());
             released.map_err(|e| Failure::breaking_http2(&e, true))?;
-            kept.extend_from_slice(&data);
+            kept.extend_from_slice(data.get(..bytes_max - kept.len()).unwrap_or(&data));
         }
         Ok((kept, false))
     }
