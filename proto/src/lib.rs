@@ -28,7 +28,7 @@ pub mod pb {
 pub use convert::InvalidMessage;
 pub use convert::batch::{decode_batch, encode_batch};
 pub use message::{Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState, Welcome};
-pub use token::{InvalidToken, JoinToken};
+pub use token::{COLLECTOR_NAME, InvalidToken, JoinToken};
 
 /// The protocol versions this build speaks, both included. A collector takes agents one release
 /// older.

@@ -17,6 +17,10 @@ const SECRET: usize = 16;
 const SUMMED: usize = AUTHORITY + ID + SECRET;
 const BYTES: usize = SUMMED + 4;
 
+/// The name in every collector's certificate, whatever its address: an authority that vouches for other
+/// servers, too, makes no collectors of them.
+pub const COLLECTOR_NAME: &str = "collector.parallax.internal";
+
 /// Leave to join, and by which certificate the right collector is known.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JoinToken {

@@ -9,7 +9,7 @@ use parallax_proto::JoinToken;
 
 use super::{Enroll, FAILED, USAGE, fail};
 use crate::config::{CollectorUrl, DATA_DIR_DEFAULT};
-use crate::identity::{FILE, Identity, IdentityError, Request};
+use crate::identity::{FILE, Identity, IdentityError, Request, Room};
 use crate::uplink::{Applicant, enroll};
 
 /// systemd runs this machine.
@@ -54,6 +54,7 @@ impl Enroll {
         token: &JoinToken,
         name: String,
     ) -> anyhow::Result<Identity> {
+        let _room = Room::make(&self.data_dir)?;
         let request = Request::new()?;
         let who = Applicant { name, csr: request.csr.clone(), now_ms: now_ms() };
         let granted = enroll(collector.as_str(), token, who).await?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,9 @@ use super::IdentityError;
 
 /// Largest file taken; one takes about 3 KiB.
 const FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// More than a credential takes.
+const CREDENTIAL_BYTES: usize = 8 << 10;
 
 /// Who an agent is, and where it reports to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,14 +79,7 @@ impl Credential {
     /// Replaces the file, durably and at once. Whoever owns the folder owns the file: root lets an agent
     /// join that will run as another user.
     pub(super) fn write(&self, folder: &Path, name: &str) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let draft = folder.join(format!("{name}.new"));
-        // what an earlier try left may be open to others
-        match fs::remove_file(&draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let (draft, mut out) = draft(folder, name)?;
         out.write_all(&serde_json::to_vec_pretty(self)?)?;
         out.write_all(b"\n")?;
         let (mine, its) = (out.metadata()?, fs::metadata(folder)?);
@@ -93,5 +89,49 @@ impl Credential {
         out.sync_all()?;
         fs::rename(draft, folder.join(name))?;
         File::open(folder)?.sync_all()
+    }
+}
+
+/// An empty file for nobody else's eyes, in a folder that is made if it is not there.
+fn draft(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let draft = folder.join(format!("{name}.new"));
+    // what an earlier try left may be open to others
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    Ok((draft, out))
+}
+
+/// Room for a credential, found before anybody is asked for one: a token that is used up for nothing
+/// would be lost. What was made for it goes with it, unless something was kept.
+#[derive(Debug)]
+pub struct Room {
+    folder: PathBuf,
+    draft: PathBuf,
+    made: bool,
+}
+
+impl Room {
+    /// Makes room in `folder`.
+    pub fn make(folder: &Path) -> Result<Self, IdentityError> {
+        let made = !folder.exists();
+        let broken = |source| IdentityError::Write { folder: folder.to_owned(), source };
+        let (draft, mut out) = draft(folder, super::FILE).map_err(broken)?;
+        let room = Self { folder: folder.to_owned(), draft, made };
+        out.write_all(&[b' '; CREDENTIAL_BYTES]).and_then(|()| out.sync_all()).map_err(broken)?;
+        Ok(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.draft));
+        if self.made {
+            // only if nothing is in it
+            drop(fs::remove_dir(&self.folder));
+        }
     }
 }

@@ -26,7 +26,7 @@ use parallax_model::{AgentName, InvalidName};
 use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 
-pub use credential::Credential;
+pub use credential::{Credential, Room};
 pub use request::{Granted, Request};
 pub use tls::{Untrusted, joining, untrusted};
 
@@ -78,7 +78,7 @@ pub enum IdentityError {
         file: PathBuf,
     },
     /// The file cannot be written.
-    #[error("cannot keep the credential in {}: {source}", folder.display())]
+    #[error("cannot keep the credential in {}: {source}{}", folder.display(), sudo(source))]
     Write {
         /// The data folder.
         folder: PathBuf,
@@ -100,6 +100,15 @@ pub enum IdentityError {
     /// TLS does not take what is in the credential.
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
+}
+
+fn sudo(why: &io::Error) -> &'static str {
+    let denied = why.kind() == io::ErrorKind::PermissionDenied;
+    if denied {
+        "; run it as root (sudo), or name a folder of your own with --data-dir"
+    } else {
+        ""
+    }
 }
 
 impl From<InvalidName> for IdentityError {

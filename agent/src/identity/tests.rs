@@ -39,7 +39,8 @@ impl Authority {
     /// A server's certificate that begins and ends so many seconds from now.
     pub(crate) fn server_between(&self, begin_s: i64, end_s: i64) -> Shown {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(["elsewhere.example".to_owned()]).unwrap();
+        let mut params =
+            CertificateParams::new([parallax_proto::COLLECTOR_NAME.to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let now = std::time::SystemTime::now();
         let at = |s: i64| match u64::try_from(s) {

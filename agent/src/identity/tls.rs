@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use parallax_proto::COLLECTOR_NAME;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
+use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::server::ParsedCertificate;
 use rustls::version::TLS13;
@@ -83,8 +84,11 @@ impl ServerCertVerifier for Pinned {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let algorithms = self.provider.signature_verification_algorithms.all;
+        // the address does not matter, but that it is a collector does: its authority may know other servers
+        let name = ServerName::try_from(COLLECTOR_NAME).map_err(|_| unknown())?;
         let verify = |roots: &RootCertStore, now| {
             let own = ParsedCertificate::try_from(own)?;
+            verify_server_name(&own, &name)?;
             verify_server_cert_signed_by_trust_anchor(&own, roots, others, now, algorithms)
         };
         match &self.pin {
@@ -191,7 +195,9 @@ impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let when = |time: &SystemTime| humantime::format_rfc3339_seconds(*time);
         match self {
-            Self::Stranger => f.write_str("its certificate is of another authority"),
+            Self::Stranger => {
+                f.write_str("its certificate is of another authority, or no collector's")
+            }
             Self::Over { now, end } => write!(
                 f,
                 "its certificate ended at {}, and this machine's clock says {}: one of the two clocks \

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use parallax_proto::{JoinToken, pb};
 use tokio::time::timeout;
 use tonic::transport::Channel;
@@ -98,6 +99,10 @@ pub async fn enroll(
     let answer = timeout(ANSWER_WITHIN, client.enroll(request)).await;
     let answer = answer.unwrap_or_else(|_| Err(Status::unavailable("no answer within 15 s")));
     match answer.map(|answer| granted(answer.into_inner().credential)) {
+        Ok(Ok(granted)) if digest(&SHA256, &granted.authority).as_ref() != token.authority => {
+            let why = "its answer names another authority than the token".to_owned();
+            Err(NotJoined::Foreign { collector: named(), why })
+        }
         Ok(Ok(granted)) => Ok(granted),
         Ok(Err(why)) => Err(NotJoined::Foreign { collector: named(), why }),
         Err(status) => Err(refusal(&status, named())),

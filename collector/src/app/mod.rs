@@ -23,7 +23,7 @@ mod roll;
 mod tests;
 
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub const BEAT_EVERY: Duration = Duration::from_secs(5);
 pub struct Options {
     /// More routes beside API and pages.
     pub more: Router,
+    /// True if an agent runs in the same process: it finds a door of its own at [`Collector::local_addr`].
+    pub embedded: bool,
     /// True in a practice world.
     pub practice: bool,
     /// Called by the court's own loop every [`BEAT_EVERY`]: when judging hangs, it stops. It must not
@@ -83,6 +85,7 @@ pub struct Collector {
     kept: CollectorConfig,
     http: SocketAddr,
     grpc: SocketAddr,
+    local: SocketAddr,
     data_dir: PathBuf,
     tasks: Tasks,
     _lock: File,
@@ -110,6 +113,13 @@ impl Collector {
         let http = bind(kept.http, "pages", "--http").await?;
         let grpc = bind(kept.listen, "agents", "--listen").await?;
         let (http_addr, grpc_addr) = (address(&http)?, address(&grpc)?);
+        let mut doors = vec![grpc];
+        let mut local_addr = grpc_addr;
+        if options.embedded && !grpc_addr.ip().is_loopback() {
+            let local = bind((Ipv4Addr::LOCALHOST, 0).into(), "its own agent", "--listen").await?;
+            local_addr = address(&local)?;
+            doors.push(local);
+        }
         let data_dir = kept.data_dir.clone().unwrap_or_else(|| DATA_DIR_DEFAULT.into());
         let Opened { write, read, lock, .. } = open(&data_dir).await?;
         let identity = identity(&data_dir, &kept).await?;
@@ -147,7 +157,7 @@ impl Collector {
             notify: ends.start(notifier.work(edge.closing.clone())),
             watch: ends.start(watch_store(writer.health(), Arc::clone(&edge.health))),
             control: control(&ends, &edge, &data_dir, &in_force, reach),
-            ingest: hear(&ends, &edge, in_force.needs(writer, kept.tls_only), grpc),
+            ingest: hear(&ends, &edge, in_force.needs(writer, kept.tls_only), doors),
             http: show(&ends, &edge, http, http_addr, options.more),
             ends,
             adjourn,
@@ -163,6 +173,7 @@ impl Collector {
             kept,
             http: http_addr,
             grpc: grpc_addr,
+            local: local_addr,
             data_dir,
             tasks,
             _lock: lock,
@@ -177,6 +188,11 @@ impl Collector {
     /// Where agents come to.
     pub const fn grpc_addr(&self) -> SocketAddr {
         self.grpc
+    }
+
+    /// Where an agent in the same process comes to.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local
     }
 
     /// Where the data is.

@@ -51,7 +51,7 @@ pub(super) async fn ended(what: &str, task: Task) {
     }
 }
 
-pub(super) fn hear(ends: &Ends, edge: &Edge, needs: Needs, listener: TcpListener) -> Task {
+pub(super) fn hear(ends: &Ends, edge: &Edge, needs: Needs, listeners: Vec<TcpListener>) -> Task {
     let waiting = needs.writer.waiting();
     let ingest = Ingest::new(needs, edge.closing.clone());
     let health = Arc::clone(&edge.health);
@@ -70,7 +70,7 @@ pub(super) fn hear(ends: &Ends, edge: &Edge, needs: Needs, listener: TcpListener
         waiting: waiting(),
     });
     ends.start(async move {
-        if let Err(why) = ingest.serve(listener).await {
+        if let Err(why) = ingest.serve(listeners).await {
             tracing::error!(%why, "agents are not heard any more");
             health.not_ready("agents", why.to_string());
         }

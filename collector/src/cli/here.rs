@@ -52,7 +52,15 @@ impl Here {
         let config = config.unwrap_or_default().collector;
         let usual = [DATA_DIR_DEFAULT, DATA_PACKAGED].map(PathBuf::from).into_iter();
         let named = self.data.clone().or_else(|| config.data_dir.clone());
-        let data = named.into_iter().chain(usual).find(|folder| folder.join(FOLDER).exists());
+        let mut data = None;
+        for folder in named.into_iter().chain(usual) {
+            match folder.join(FOLDER).try_exists() {
+                Ok(true) => data = data.or(Some(folder)),
+                // what cannot be looked into may well be the one
+                Err(_) if data.is_none() => return Err(NoAnswer::NotYours(folder).into()),
+                Ok(false) | Err(_) => {}
+            }
+        }
         let data = data.ok_or_else(|| {
             Failure::usage(anyhow!(
                 "no collector has kept anything here: start it first (parallax serve), or name its \
@@ -85,6 +93,7 @@ impl Found {
     }
 
     fn offline(&self, ask: Ask) -> Result<Answer, Failure> {
+        control::may_work_offline(&self.data)?;
         let lock = lock(&self.data).map_err(|why| {
             anyhow!(
                 "{why}; it runs, but does not listen on {}",

@@ -80,6 +80,10 @@ fn configuration(args: &Args) -> Result<Config, Failure> {
         let what = "nothing to watch: name an address, as in parallax up https://example.com/";
         return Err(Failure::usage(anyhow::anyhow!(what)));
     }
+    if config.collector.tls_only {
+        let what = "tls_only keeps out the agent that up brings along: use serve, or leave it out";
+        return Err(Failure::usage(anyhow::anyhow!(what)));
+    }
     let own_references = config.targets.iter().any(|t| t.role == Role::Reference);
     if !args.no_references && !own_references {
         for url in REFERENCES {
@@ -117,10 +121,11 @@ fn add(
 async fn up(config: Config) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let targets = config.targets.clone();
-    let collector = Collector::start(config, Options::default()).await?;
+    let options = Options { embedded: true, ..Options::default() };
+    let collector = Collector::start(config, options).await?;
     let (view, mut events) = (collector.view(), collector.view().subscribe());
     greet(&collector, &targets);
-    let url = CollectorUrl::new(&format!("http://{}", collector.grpc_addr()))?;
+    let url = CollectorUrl::new(&format!("http://{}", collector.local_addr()))?;
     let folder = collector.data_dir().join("agent-here");
     let mut agent =
         Agent::start(parallax_agent::Config::new(AgentName::new(AGENT)?, url, folder)).await?;
@@ -162,6 +167,12 @@ fn greet(collector: &Collector, targets: &[Target]) {
     }
     say(&format!("data        {}", collector.data_dir().display()));
     say(&format!("page        http://{}", collector.http_addr()));
+    if !collector.grpc_addr().ip().is_loopback() {
+        let data = collector.data_dir().display();
+        say(&format!(
+            "elsewhere   parallax token create --data {data} --region R --provider P   lets an agent join"
+        ));
+    }
 }
 
 /// Prints what changed in words.

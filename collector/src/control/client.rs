@@ -1,6 +1,7 @@
 //! A command's end.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,26 @@ pub enum NoAnswer {
         .0.display()
     )]
     NotYours(PathBuf),
+    /// Nobody runs, and the folder is another user's: what is written there by root could not be read by
+    /// its owner, and what its owner put there could lead root astray.
+    #[error(
+        "no collector runs on {}, which is another user's: start it, or run this as that user \
+         (sudo -u '#{uid}' ...)",
+        folder.display()
+    )]
+    OthersFolder {
+        /// The data folder.
+        folder: PathBuf,
+        /// Whose it is.
+        uid: u32,
+    },
+    /// The authority is elsewhere.
+    #[error(
+        "the authority of the collector on {} is not in its folder: add --config FILE, which says where \
+         it is",
+        .0.display()
+    )]
+    NoAuthority(PathBuf),
     /// The talk broke off.
     #[error("the collector on {} did not answer: {why}", file.display())]
     Broken {
@@ -61,6 +82,20 @@ fn talk(mut stream: UnixStream, ask: &Ask) -> io::Result<Answer> {
     Ok(serde_json::from_str(&line)?)
 }
 
+/// Says whether a command may do by itself what a collector on `data` would do: only its owner may.
+pub fn may_work_offline(data: &Path) -> Result<(), NoAnswer> {
+    let uid = |path: &Path| {
+        let broken = |why| NoAnswer::Broken { file: path.to_owned(), why };
+        Ok::<u32, NoAnswer>(std::fs::metadata(path).map_err(broken)?.uid())
+    };
+    // a process's own folder in /proc belongs to its effective user
+    let (mine, its) = (uid(Path::new("/proc/self"))?, uid(data)?);
+    if mine == its {
+        return Ok(());
+    }
+    Err(NoAnswer::OthersFolder { folder: data.to_owned(), uid: its })
+}
+
 /// Does it to the folder itself, whose lock the caller holds.
 pub fn offline(
     data: &Path,
@@ -68,6 +103,9 @@ pub fn offline(
     ask: Ask,
     now: Timestamp,
 ) -> Result<Answer, NoAnswer> {
+    if own.is_none() && !Identity::has_authority(data) {
+        return Err(NoAnswer::NoAuthority(data.to_owned()));
+    }
     let identity = Identity::open(data, own, LIFETIME, now)?;
     Ok(ask.carry_out(&identity, None, now))
 }

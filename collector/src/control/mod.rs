@@ -5,9 +5,10 @@
 //!                              └▶ DATA/identity, if no collector runs there
 //! ```
 //!
-//! Contract: one line of JSON each way, at most [`LINE_BYTES_MAX`], within [`ANSWER_WITHIN`]; the socket is
+//! Contract: one line of JSON each way, at most [`LINE_BYTES_MAX`] long; whoever does not speak within [`ANSWER_WITHIN`] is left; the socket is
 //! its owner's alone (0600), which is all that says who may ask. Without a running collector the same is
-//! done to the folder itself, under its lock.
+//! done to the folder itself, under its lock, by its owner. What was begun is carried through, whether or not
+//! the command still waits.
 //! Never: anything that results or verdicts depend on.
 
 mod ask;
@@ -20,15 +21,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use ask::{Answer, Ask, Reach};
-pub use client::{NoAnswer, ask, offline};
+pub use client::{NoAnswer, ask, may_work_offline, offline};
 pub use server::Control;
 
 use crate::identity::IdentityError;
 
-/// Longest line either way: 1,000 tokens take about 200 KB.
-pub const LINE_BYTES_MAX: usize = 512 * 1024;
+/// Longest line either way: 10,000 agents take about 2 MB.
+pub const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long an answer may take.
+/// How long either side waits for the other.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The socket, in the data folder.

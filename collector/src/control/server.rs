@@ -5,15 +5,19 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parallax_model::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{ANSWER_WITHIN, Answer, Ask, LINE_BYTES_MAX, NoSocket, Reach, SOCKET};
 use crate::identity::{Identity, Roll};
+
+/// How long nothing is accepted after the system refused to.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers commands, one after the other.
 #[derive(Debug)]
@@ -48,13 +52,14 @@ impl Control {
                 accepted = self.listener.accept() => accepted,
             };
             let done = match accepted {
-                Ok((stream, _)) => timeout(ANSWER_WITHIN, self.answer(stream)).await,
-                Err(why) => Ok(Err(why)),
+                Ok((stream, _)) => self.answer(stream).await,
+                Err(why) => {
+                    sleep(PAUSE).await;
+                    Err(why)
+                }
             };
-            match done {
-                Ok(Ok(())) => {}
-                Ok(Err(why)) => tracing::warn!(%why, "a command was not answered"),
-                Err(_) => tracing::warn!("a command was not answered within 5 s"),
+            if let Err(why) = done {
+                tracing::warn!(%why, "a command was not answered");
             }
         }
         // the next start removes what is left
@@ -64,7 +69,9 @@ impl Control {
     async fn answer(&self, stream: UnixStream) -> io::Result<()> {
         let (read, mut write) = stream.into_split();
         let mut line = String::new();
-        BufReader::new(read.take(LINE_BYTES_MAX as u64)).read_line(&mut line).await?;
+        let mut read = BufReader::new(read.take(LINE_BYTES_MAX as u64));
+        timeout(ANSWER_WITHIN, read.read_line(&mut line)).await??;
+        // carried through, however long it takes: half of a revocation would be worse than none
         let answer = match serde_json::from_str::<Ask>(&line) {
             Ok(ask) => self.carry_out(ask).await,
             Err(why) => Answer::Refused {
@@ -75,7 +82,7 @@ impl Control {
         };
         let mut line = serde_json::to_vec(&answer)?;
         line.push(b'\n');
-        write.write_all(&line).await
+        timeout(ANSWER_WITHIN, write.write_all(&line)).await?
     }
 
     async fn carry_out(&self, ask: Ask) -> Answer {

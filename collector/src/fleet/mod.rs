@@ -103,11 +103,10 @@ impl Chair {
         Self { presence: Presence::unheard(agent), stream: 0, orders: None, sitter: None }
     }
 
-    /// Where somebody else with the same key sits. An agent that says no instance (0) is older than that.
+    /// Where somebody else with the same key sits. Every agent that joins says its instance, so 0 is nobody's.
     fn occupied(&self, guest: Guest, instance: u64) -> Option<SocketAddr> {
         let (sitter, before) = self.sitter.filter(|_| self.orders.is_some())?;
-        let two =
-            sitter.proven && guest.proven && before != instance && before != 0 && instance != 0;
+        let two = sitter.proven && guest.proven && (before != instance || instance == 0);
         two.then_some(sitter.address)
     }
 }
@@ -199,6 +198,13 @@ impl Fleet {
             orders.is_some_and(|orders| orders.try_send(vec![ask.target.clone()]).is_ok())
         };
         ask.agents.iter().filter(asked).count()
+    }
+
+    /// Where an agent speaks from now, if it is there.
+    pub fn speaks_from(&self, agent: &AgentName) -> Option<SocketAddr> {
+        let seats = self.seats();
+        let chair = seats.get(agent).filter(|chair| chair.orders.is_some())?;
+        chair.sitter.map(|(guest, _)| guest.address)
     }
 
     /// How every agent fares, in no order.

@@ -182,9 +182,11 @@ fn a_second_machine_with_the_same_key_is_refused_while_the_first_is_there() {
     let address = |port| guest(port).address;
     let both = NoSeat::Taken { agent: name("a"), there: address(1), here: address(2) };
     assert_eq!(refused, both);
-    // the same process comes again on a new stream, and so does one that says no instance
+    assert_eq!(fleet.speaks_from(&name("a")), Some(address(1)));
+    // the same process comes again on a new stream; one that hides which it is does not
     let again = fleet.enter(&of(7), proven(3), at(3)).unwrap();
-    let older = fleet.enter(&of(0), proven(4), at(4)).unwrap();
-    drop((first, again, older));
+    assert!(fleet.enter(&of(0), proven(4), at(4)).is_err());
+    drop((first, again));
+    assert_eq!(fleet.speaks_from(&name("a")), None);
     let _next = fleet.enter(&of(8), proven(2), at(5)).unwrap();
 }

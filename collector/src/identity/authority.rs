@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use parallax_model::{AgentName, Timestamp};
+use parallax_proto::COLLECTOR_NAME;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
@@ -26,6 +27,9 @@ const AUTHORITY_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// Certificates begin so long before they are made: clocks differ.
 const EARLY: Duration = Duration::from_hours(1);
+
+/// The file of our own authority.
+pub(super) const CERTIFICATE: &str = "ca.pem";
 
 /// Longest request taken, in bytes; ours have 300.
 const CSR_BYTES_MAX: usize = 8 * 1024;
@@ -85,7 +89,7 @@ impl Authority {
         own: Option<&Own>,
         now: Timestamp,
     ) -> Result<Self, IdentityError> {
-        let ours = Own { certificate: folder.join("ca.pem"), key: folder.join("ca.key") };
+        let ours = Own { certificate: folder.join(CERTIFICATE), key: folder.join("ca.key") };
         if own.is_none() && !ours.certificate.exists() && !ours.key.exists() {
             let (certificate, key) = make(now)?;
             files::write(&ours.key, key.as_bytes())?;
@@ -191,7 +195,7 @@ impl Authority {
         let key = KeyPair::generate()?;
         let mut params = params("parallax collector", begin, end)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.subject_alt_names.push(SanType::DnsName("collector.parallax.internal".try_into()?));
+        params.subject_alt_names.push(SanType::DnsName(COLLECTOR_NAME.try_into()?));
         let own = params.signed_by(&key, &self.issuer)?;
         let key = PrivateKeyDer::try_from(key.serialize_der())
             .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;

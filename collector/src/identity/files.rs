@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use serde::Serialize;
@@ -19,15 +19,7 @@ fn failed(what: &'static str, file: &Path) -> impl FnOnce(std::io::Error) -> Ide
 pub(super) fn make_folder(folder: &Path) -> Result<(), IdentityError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o700)))
-        .and_then(|()| give(folder, folder.parent().unwrap_or(folder)))
         .map_err(failed("make the folder", folder))
-}
-
-/// Gives a file to the owner of the folder: a command that root runs leaves nothing that the collector's
-/// user cannot read.
-fn give(file: &Path, folder: &Path) -> std::io::Result<()> {
-    let (its, of) = (fs::metadata(file)?, fs::metadata(folder)?);
-    if its.uid() == of.uid() { Ok(()) } else { chown(file, Some(of.uid()), Some(of.gid())) }
 }
 
 /// The file's content, or none if there is no such file.
@@ -48,7 +40,6 @@ pub(super) fn write(file: &Path, content: &[u8]) -> Result<(), IdentityError> {
         let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         out.write_all(content)?;
         out.sync_all()?;
-        give(&new, folder)?;
         fs::rename(&new, file)?;
         File::open(folder)?.sync_all()
     };

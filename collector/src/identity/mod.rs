@@ -23,7 +23,7 @@ mod tests;
 mod tls;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use parallax_model::{AgentName, AgentSpec, Timestamp};
@@ -36,7 +36,7 @@ pub use register::{MemberRow, Place, TokenRow};
 pub use roll::Roll;
 
 use authority::Authority;
-use register::Register;
+use register::{Register, Shown};
 
 /// How long an agent's certificate holds; it is renewed after two thirds.
 pub const LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -49,7 +49,8 @@ pub const FOLDER: &str = "identity";
 pub struct Identity {
     authority: Authority,
     file: PathBuf,
-    register: Mutex<Register>,
+    register: Mutex<Arc<Register>>,
+    turn: Mutex<()>,
     lifetime: Duration,
 }
 
@@ -114,27 +115,30 @@ impl Identity {
         files::make_folder(&folder)?;
         let authority = Authority::open(&folder, own, now)?;
         let file = folder.join("register.json");
-        let register = Mutex::new(files::read_json(&file)?.unwrap_or_default());
-        Ok(Arc::new(Self { authority, file, register, lifetime }))
+        let register = Mutex::new(Arc::new(files::read_json(&file)?.unwrap_or_default()));
+        Ok(Arc::new(Self { authority, file, register, turn: Mutex::new(()), lifetime }))
     }
 
-    fn register(&self) -> MutexGuard<'_, Register> {
-        self.register.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Says whether there is an authority of a collector's own in `data`.
+    pub fn has_authority(data: &Path) -> bool {
+        data.join(FOLDER).join(authority::CERTIFICATE).exists()
     }
 
-    /// Changes the register: on disk first. What fails changes nothing.
+    /// As it is now; nobody waits for the disk here.
+    fn register(&self) -> Arc<Register> {
+        Arc::clone(&self.register.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the register: on disk first, one change after the other. What fails changes nothing.
     fn change<T>(
         &self,
         change: impl FnOnce(&mut Register) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let mut kept = self.register();
-        let mut next = kept.clone();
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = (*self.register()).clone();
         let done = change(&mut next)?;
-        if next != *kept {
-            files::write_json(&self.file, &next)
-                .map_err(|why| Refusal::NotKept(why.to_string()))?;
-            *kept = next;
-        }
+        files::write_json(&self.file, &next).map_err(|why| Refusal::NotKept(why.to_string()))?;
+        *self.register.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(done)
     }
 
@@ -188,7 +192,10 @@ impl Identity {
     pub fn judge(&self, certificate: &[u8], now: Timestamp) -> Result<Member, Refusal> {
         let key = authority::key_of(certificate).ok_or(Refusal::Foreign)?;
         self.authority.verify(certificate, now, &|| self.register().name_of(&key))?;
-        self.change(|r| r.shown(&key))
+        match self.register().shown(&key)? {
+            Shown::Current(member) => Ok(member),
+            Shown::Next => self.change(|r| r.take_over(&key)),
+        }
     }
 
     /// Lets an agent join. `declared` is what the configuration says of an agent of that name, if anything.

@@ -122,7 +122,10 @@ pub enum Refusal {
         at: String,
     },
     /// There is nobody to revoke.
-    #[error("no agent named {0} has joined; `parallax agents` lists them")]
+    #[error(
+        "no agent named {0} has joined; `parallax agents joined` lists those that did, and one that the \
+         configuration declares is removed there"
+    )]
     NobodyNamed(AgentName),
     /// It was done before.
     #[error("{0} is revoked already")]

@@ -17,6 +17,18 @@ const TOKENS_MAX: usize = 1_000;
 /// Most agents that joined; as many as a configuration may declare.
 const MEMBERS_MAX: usize = 10_000;
 
+/// Renewed certificates of one agent that were handed out and not shown yet.
+const NEXT_MAX: usize = 2;
+
+/// What the register says of a key that is shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It is the agent's.
+    Current(super::Member),
+    /// It is the agent's from now on.
+    Next,
+}
+
 /// Where an agent stands, by the word of its token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -78,8 +90,8 @@ struct Member {
     /// The key of the certificate that it shows, hexadecimal SHA-256.
     key_sha256: String,
     /// The key of a renewed certificate that it has not shown yet, and its end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    next: Option<(String, i64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    next: Vec<(String, i64)>,
 }
 
 /// All of it.
@@ -128,6 +140,9 @@ impl Register {
         // a day later nobody asks any more why a token does not work
         let long_over = |t: &Token| t.row.expires_ms + 86_400_000 < now.millis();
         self.tokens.retain(|t| !long_over(t));
+        if self.tokens.len() >= TOKENS_MAX {
+            self.tokens.retain(|t| t.row.uses_left > 0 && t.row.expires_ms > now.millis());
+        }
         if self.tokens.len() >= TOKENS_MAX {
             return Err(Refusal::TooMany(format!("{TOKENS_MAX} tokens")));
         }
@@ -224,6 +239,15 @@ impl Register {
         if self.knows(&key_sha256) {
             return Err(Refusal::KnownKey);
         }
+        if self.members.len() >= MEMBERS_MAX {
+            // whoever was put out long ago is forgotten before anybody else: its certificate is as useless
+            // when nobody knows its key
+            let revoked =
+                self.members.iter().filter_map(|(n, m)| Some((m.row.revoked_ms?, n.clone())));
+            if let Some((_, oldest)) = revoked.min() {
+                self.members.remove(&oldest);
+            }
+        }
         if self.members.len() >= MEMBERS_MAX && !self.members.contains_key(name.as_str()) {
             return Err(Refusal::TooMany(format!("{MEMBERS_MAX} agents joined")));
         }
@@ -234,7 +258,7 @@ impl Register {
             until_ms: until.millis(),
             revoked_ms: None,
         };
-        self.members.insert(row.name.clone(), Member { row, key_sha256, next: None });
+        self.members.insert(row.name.clone(), Member { row, key_sha256, next: Vec::new() });
         Ok(())
     }
 
@@ -249,23 +273,44 @@ impl Register {
             return Err(Refusal::KnownKey);
         }
         let member = self.members.get_mut(name.as_str()).ok_or(Refusal::Replaced)?;
-        member.next = Some((key, until.millis()));
+        // an answer may be lost on the way, or kept by an agent that asks again before it uses it
+        if member.next.len() >= NEXT_MAX {
+            member.next.remove(0);
+        }
+        member.next.push((key, until.millis()));
         Ok(member.row.place.clone())
     }
 
-    /// The holder of a key shows its certificate. A renewed one replaces the one before it.
-    pub(super) fn shown(&mut self, key: &Key) -> Result<super::Member, Refusal> {
+    /// The holder of a key shows its certificate.
+    pub(super) fn shown(&self, key: &Key) -> Result<Shown, Refusal> {
         let key = hex(key);
-        let member = self.members.values_mut().find(|m| m.has(&key)).ok_or(Refusal::Replaced)?;
+        let member = self.members.values().find(|m| m.has(&key)).ok_or(Refusal::Replaced)?;
         let name = AgentName::new(&member.row.name).map_err(|_| Refusal::Replaced)?;
         if let Some(at) = member.row.revoked_ms {
             return Err(Refusal::Revoked { name, at: date(Timestamp::from_millis(at)) });
         }
-        if let Some((next, until)) = member.next.take_if(|(next, _)| *next == key) {
-            member.key_sha256 = next;
-            member.row.until_ms = until;
+        if member.key_sha256 != key {
+            return Ok(Shown::Next);
         }
-        Ok(super::Member { name, until: Timestamp::from_millis(member.row.until_ms) })
+        let until = Timestamp::from_millis(member.row.until_ms);
+        Ok(Shown::Current(super::Member { name, until }))
+    }
+
+    /// A renewed certificate is shown for the first time: the ones before it are over.
+    pub(super) fn take_over(&mut self, key: &Key) -> Result<super::Member, Refusal> {
+        let text = hex(key);
+        let next = self.members.values_mut().find_map(|member| {
+            let (key, until) = member.next.iter().find(|(next, _)| *next == text)?.clone();
+            Some((member, key, until))
+        });
+        if let Some((member, key, until)) = next {
+            (member.key_sha256, member.row.until_ms) = (key, until);
+            member.next.clear();
+        }
+        match self.shown(key)? {
+            Shown::Current(member) => Ok(member),
+            Shown::Next => Err(Refusal::Replaced),
+        }
     }
 
     pub(super) fn name_of(&self, key: &Key) -> String {
@@ -301,7 +346,7 @@ impl Register {
 
 impl Member {
     fn has(&self, key: &str) -> bool {
-        self.key_sha256 == key || self.next.as_ref().is_some_and(|(next, _)| next == key)
+        self.key_sha256 == key || self.next.iter().any(|(next, _)| next == key)
     }
 }
 

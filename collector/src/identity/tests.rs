@@ -5,6 +5,21 @@ use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
 
+#[test]
+fn revoked_agents_and_used_tokens_make_room() {
+    let mut register = Register::default();
+    for n in 0..10_000_u32 {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&n.to_be_bytes());
+        register.add_member(&name(&format!("vm-{n}")), place(), key, NOW, NOW).unwrap();
+    }
+    let full = register.add_member(&name("more"), place(), [9; 32], NOW, NOW);
+    assert!(matches!(full, Err(Refusal::TooMany(_))), "{full:?}");
+    register.revoke_agent(&name("vm-7"), NOW).unwrap();
+    register.add_member(&name("more"), place(), [9; 32], NOW, NOW).unwrap();
+    assert!(!register.has_joined(&name("vm-7")) && register.has_joined(&name("more")));
+}
+
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -162,7 +177,10 @@ fn a_renewed_certificate_replaces_the_old_one_when_it_is_first_shown() {
     assert!(world.identity.judge(&first, later).is_ok());
     let again = world.identity.renew(&first, &request().0, later).unwrap();
     let (lost, next) = (next.certificate, again.certificate);
+    // and a third that was asked for drops the oldest that nobody showed
+    let third = world.identity.renew(&first, &request().0, later).unwrap().certificate;
     assert_eq!(world.identity.judge(&lost, later), Err(Refusal::Replaced));
+    drop(third);
     assert_eq!(world.identity.judge(&next, later).unwrap().until, later + LIFETIME);
     assert_eq!(world.identity.judge(&first, later), Err(Refusal::Replaced));
     assert_eq!(world.reopened().judge(&first, later), Err(Refusal::Replaced));

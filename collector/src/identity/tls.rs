@@ -107,7 +107,9 @@ impl OwnCertificate {
     fn current(&self) -> Result<Arc<CertifiedKey>, IdentityError> {
         let now = (self.now)();
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, key)) = made.as_ref().filter(|(at, _)| now.since(*at) < OWN_RENEWED) {
+        if let Some((_, key)) =
+            made.as_ref().filter(|(at, _)| now >= *at && now.since(*at) < OWN_RENEWED)
+        {
             return Ok(Arc::clone(key));
         }
         let (chain, key) = self.identity.authority.server(now, now + OWN_LIFETIME)?;

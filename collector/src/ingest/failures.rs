@@ -1,7 +1,7 @@
 //! How often somebody may try to join and fail.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 const OF_ONE_MAX: u32 = 10;
 const OF_ALL_MAX: u32 = 100;
 
-/// Failed tries since a window began; never more addresses than [`OF_ALL_MAX`].
+/// Tries since a window began that did not succeed, or not yet; never more addresses than [`OF_ALL_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     since: Option<Instant>,
@@ -23,18 +23,34 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// True if `from` may try.
-    pub(super) fn may_try(&mut self, from: IpAddr, now: Instant) -> bool {
+    /// Counts a try as failed until it is forgiven; false if `from` may not try now.
+    pub(super) fn begin(&mut self, from: IpAddr, now: Instant) -> bool {
         if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
             *self = Self { since: Some(now), ..Self::default() };
         }
-        self.of_all < OF_ALL_MAX && self.of_one.get(&from).is_none_or(|n| *n < OF_ONE_MAX)
+        let full = self.of_all >= OF_ALL_MAX;
+        if full || self.of_one.get(&one(from)).is_some_and(|n| *n >= OF_ONE_MAX) {
+            return false;
+        }
+        self.of_all += 1;
+        *self.of_one.entry(one(from)).or_default() += 1;
+        true
     }
 
-    /// A try failed.
-    pub(super) fn count(&mut self, from: IpAddr) {
-        self.of_all = self.of_all.saturating_add(1);
-        *self.of_one.entry(from).or_default() += 1;
+    /// A try succeeded.
+    pub(super) fn forgive(&mut self, from: IpAddr) {
+        if let Some(n) = self.of_one.get_mut(&one(from)) {
+            *n = n.saturating_sub(1);
+            self.of_all = self.of_all.saturating_sub(1);
+        }
+    }
+}
+
+/// What one machine has of addresses: of IPv6 a whole /64.
+fn one(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -49,15 +65,25 @@ mod tests {
         let mut taken = 0;
         for n in 0..30_u8 {
             for _ in 0..20 {
-                if failures.may_try(address(n), start) {
-                    failures.count(address(n));
-                    taken += 1;
-                }
+                taken += u32::from(failures.begin(address(n), start));
             }
             let expected = if n < 10 { 10 * (u32::from(n) + 1) } else { 100 };
             assert_eq!(taken, expected, "after address {n}");
         }
-        assert!(!failures.may_try(address(99), start + WINDOW - Duration::from_millis(1)));
-        assert!(failures.may_try(address(0), start + WINDOW));
+        assert!(!failures.begin(address(99), start + WINDOW - Duration::from_millis(1)));
+        assert!(failures.begin(address(0), start + WINDOW));
+    }
+
+    #[test]
+    fn who_succeeds_is_not_held_to_have_failed_and_a_network_is_one() {
+        let (mut failures, now) = (Failures::default(), Instant::now());
+        let v4 = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..500 {
+            assert!(failures.begin(v4, now));
+            failures.forgive(v4);
+        }
+        let of = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
+        let taken = (0..50).filter(|n| failures.begin(of(*n), now)).count();
+        assert_eq!(taken, 10);
     }
 }

@@ -13,13 +13,15 @@ use tonic::{Request, Response, Status};
 use super::door::{Caller, Way};
 use super::failures::Failures;
 use super::{Counters, Ingest, caller};
-use crate::identity::{Application, Granted, Identity, Refusal};
+use crate::fleet::{Fleet, NoSeat};
+use crate::identity::{Application, Granted, Identity, Refusal, Roll};
 
 /// The two calls of joining.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     identity: Arc<Identity>,
-    roll: Arc<dyn crate::identity::Roll>,
+    roll: Arc<dyn Roll>,
+    fleet: Arc<Fleet>,
     now: fn() -> Timestamp,
     counters: Arc<Counters>,
     failures: Arc<Mutex<Failures>>,
@@ -30,6 +32,7 @@ impl Gate {
         Self {
             identity: Arc::clone(&ingest.identity),
             roll: Arc::clone(&ingest.roll),
+            fleet: Arc::clone(&ingest.fleet),
             now: ingest.now,
             counters: ingest.counters(),
             failures: Arc::default(),
@@ -137,24 +140,28 @@ impl Joining for Gate {
         &self,
         request: Request<pb::EnrollRequest>,
     ) -> Result<Response<pb::EnrollResponse>, Status> {
-        let Caller { address: from, way } = caller(&request)?;
+        let Caller { address: from, way, .. } = caller(&request)?;
         if matches!(way, Way::Clear) {
             return Err(Status::failed_precondition(
                 "a token is not said in the clear: use https://",
             ));
         }
-        if !self.failures().may_try(from.ip(), Instant::now()) {
+        if !self.failures().begin(from.ip(), Instant::now()) {
             self.counters.refused.add(1);
             return Err(Status::resource_exhausted("too many failed tries: try again in a minute"));
         }
         let asked = request.into_inner();
         let build = asked.build.clone();
-        let granted = self.join(asked).await.map_err(|why| {
-            self.failures().count(from.ip());
-            self.refused(&why, from)
-        })?;
-        // whoever is told that it joined may come at once
-        self.roll.changed().await;
+        let it = self.clone();
+        // carried through, also if the agent hangs up: who stands in the register is in force
+        let joined = tokio::spawn(async move {
+            let granted = it.join(asked).await?;
+            it.roll.changed().await;
+            Ok(granted)
+        });
+        let joined = joined.await.unwrap_or_else(|why| Err(Refusal::NotKept(why.to_string())));
+        let granted = joined.map_err(|why| self.refused(&why, from))?;
+        self.failures().forgive(from.ip());
         self.counters.joined.add(1);
         tracing::info!(%from, agent = %granted.name, %build, "an agent joined");
         Ok(Response::new(pb::EnrollResponse { credential: Some(credential(granted)) }))
@@ -168,7 +175,17 @@ impl Joining for Gate {
         let from = caller.address;
         let shown = shown(&caller).map_err(|why| self.refused(&why, from))?;
         let (csr, now) = (request.into_inner().csr, (self.now)());
-        let granted = on_disk(&self.identity, move |i| i.renew(&shown, &csr, now)).await;
+        let (judged, identity) = (Arc::clone(&shown), &self.identity);
+        let member = on_disk(identity, move |i| i.judge(&judged, now)).await;
+        let member = member.map_err(|why| self.refused(&why, from))?;
+        // an agent renews on the connection of its stream: anybody else has a copy of its key
+        if let Some(there) = self.fleet.speaks_from(&member.name).filter(|there| *there != from) {
+            let copy = NoSeat::Taken { agent: member.name, there, here: from };
+            self.counters.refused.add(1);
+            tracing::warn!(%from, why = %copy, "an agent was refused");
+            return Err(Status::already_exists(copy.to_string()));
+        }
+        let granted = on_disk(identity, move |i| i.renew(&shown, &csr, now)).await;
         let granted = granted.map_err(|why| self.refused(&why, from))?;
         self.counters.renewed.add(1);
         tracing::info!(%from, agent = %granted.name, "an agent renewed its certificate");

@@ -22,6 +22,7 @@ use parallax_proto::pb::collector_server::{Collector, CollectorServer};
 use parallax_proto::pb::joining_server::JoiningServer;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -60,6 +61,12 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// How often a silent connection is asked for life, and how long it may take to answer: a half-open
 /// one is noticed within 20 s.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// How long a call may take to begin its answer: joining, not streams.
+const CALL_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long connections may take to end once it is over; drained streams need five seconds at most.
+const END_WITHIN: Duration = Duration::from_secs(6);
 
 /// Longest header list; agents send a few hundred bytes.
 const HEADERS_BYTES_MAX: u32 = 8 * 1024;
@@ -122,18 +129,23 @@ impl Ingest {
         Arc::clone(&self.counters)
     }
 
-    /// Hears agents on `listener` until told to stop and every session has ended.
-    pub async fn serve(self, listener: TcpListener) -> Result<(), ServeError> {
+    /// Hears agents on `listeners` until told to stop and every session has ended.
+    pub async fn serve(self, listeners: Vec<TcpListener>) -> Result<(), ServeError> {
         let (stop, sessions) = (self.stop.clone(), self.sessions.clone());
         let tls = Arc::new(self.identity.tls(self.now)?);
-        let door = Door { tls, counters: self.counters(), stop: stop.clone() };
         let (lines, incoming) = mpsc::channel(LINES_WAITING_MAX);
-        let _door = AbortOnDropHandle::new(tokio::spawn(door.keep(listener, lines)));
+        let open = |listener| {
+            let (tls, counters, stop) = (Arc::clone(&tls), self.counters(), stop.clone());
+            let door = Door { tls, counters, stop };
+            AbortOnDropHandle::new(tokio::spawn(door.keep(listener, lines.clone())))
+        };
+        let _doors: Vec<_> = listeners.into_iter().map(open).collect();
         let joining =
             JoiningServer::new(Gate::new(&self)).max_decoding_message_size(JOINING_BYTES_MAX);
         let service =
             CollectorServer::new(self).max_decoding_message_size(MESSAGE_FROM_AGENT_BYTES_MAX);
-        Server::builder()
+        let server = Server::builder()
+            .timeout(CALL_WITHIN)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
@@ -142,8 +154,15 @@ impl Ingest {
             .http2_max_header_list_size(HEADERS_BYTES_MAX)
             .add_service(service)
             .add_service(joining)
-            .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.cancelled())
-            .await?;
+            .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.cancelled());
+        let overdue = async {
+            stop.cancelled().await;
+            sleep(END_WITHIN).await;
+        };
+        tokio::select! {
+            ended = server => ended?,
+            () = overdue => tracing::warn!("connections that do not end are cut"),
+        }
         sessions.close();
         sessions.wait().await;
         Ok(())

@@ -22,6 +22,9 @@ use crate::store::{Arrival, Kept};
 /// kept, since what was seen was seen; the engine learns each agent's offset.
 const FUTURE_MAX: Duration = Duration::from_mins(5);
 
+/// How long a message may wait for an agent to read those before it.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long agents stay away after a drain: as long as a restart takes.
 const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -78,6 +81,7 @@ impl Session {
             }
         };
         counters.streams.add(1);
+        self.caller.is_known();
         let agent = seat.agent().clone();
         tracing::info!(%agent, %from, "agent connected");
         let ended = self.converse(&agent, seat, welcome).await;
@@ -268,7 +272,8 @@ impl Session {
 
     async fn send(&mut self, message: &FromCollector) -> Result<(), Status> {
         let gone = |_| Status::cancelled("the agent is gone");
-        self.outbound.send(Ok(message.into())).await.map_err(gone)
+        let sent = timeout(SEND_WITHIN, self.outbound.send(Ok(message.into()))).await;
+        sent.map_err(|_| Status::unavailable("the agent does not read"))?.map_err(gone)
     }
 }
 

@@ -12,6 +12,7 @@ use parallax_model::{
 };
 use parallax_proto::{Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState};
 use pb::collector_client::CollectorClient;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Code;
 
 use super::*;
@@ -98,6 +99,10 @@ struct World {
 }
 
 async fn world() -> World {
+    world_at("127.0.0.1:0").await
+}
+
+async fn world_at(address: &str) -> World {
     let door = Door::default();
     let (judged, committed) = mpsc::channel(100);
     let (writer, work) = writer(Box::new(door.clone()), judged, CancellationToken::new());
@@ -116,9 +121,9 @@ async fn world() -> World {
     };
     let ingest = Ingest::new(needs, stop.clone());
     let counters = ingest.counters();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(ingest.serve(listener));
+    tokio::spawn(ingest.serve(vec![listener]));
     World { fleet, door, committed, counters, stop, address }
 }
 
@@ -381,4 +386,35 @@ async fn a_stream_is_read_no_further_than_its_window() {
     while acked < WINDOW as u64 + 5 {
         acked += stream.ack().await.1.iter().map(|s| s.count()).sum::<u64>();
     }
+}
+
+/// What a connection hears that says `words`: nothing but its end, if it is not served.
+async fn hears(address: SocketAddr, words: &[u8]) -> Vec<u8> {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(words).await.unwrap();
+    let mut heard = Vec::new();
+    // a connection that is cut with words unread is reset
+    drop(stream.read_to_end(&mut heard).await);
+    heard
+}
+
+#[tokio::test]
+async fn nobody_speaks_in_the_clear_to_an_address_that_others_reach() {
+    let world = world_at("0.0.0.0:0").await;
+    let address = SocketAddr::from(([127, 0, 0, 1], world.address.port()));
+    assert_eq!(hears(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await, b"");
+    assert_eq!(world.counters.closed.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_say_who_it_is_is_cut() {
+    let world = world().await;
+    let begun = tokio::time::Instant::now();
+    // the preface alone: the server answers with its settings, and waits for more
+    let heard = hears(world.address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    assert!(!heard.is_empty());
+    let lasted = begun.elapsed();
+    assert!((9..=25).contains(&lasted.as_secs()), "{lasted:?}");
+    assert_eq!(hears(world.address, b"").await, b"");
+    assert_eq!(world.counters.closed.get(), 1);
 }

@@ -143,6 +143,18 @@ fn last(log: &str) -> &str {
 }
 
 #[test]
+fn a_folder_that_cannot_be_written_uses_no_token_up() {
+    let (world, _collector) = open();
+    let line = world.token(&["--uses", "1"]);
+    std::fs::write(world.agent_data("vm-2"), "in the way").unwrap();
+    let out = world.enroll("vm-2", &line);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot keep the credential"), "{said}");
+    assert!(world.enroll("vm-1", &line).status.success());
+}
+
+#[test]
 fn a_request_that_is_sent_again_is_refused() {
     let (world, collector) = open();
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -63,7 +63,12 @@ async fn a_collector_of_another_authority_hears_nothing() {
     let mut dialler = dial::Dialler::default();
     let no = dialler.connect(&address(&stub), Some(identity.tls())).await.unwrap_err();
     let ending = ending::Ending::without(no);
-    assert_eq!(ending, ending::Ending::Impostor("its certificate is of another authority".into()));
+    assert_eq!(
+        ending,
+        ending::Ending::Impostor(
+            "its certificate is of another authority, or no collector's".into()
+        )
+    );
     assert_eq!(*stub.visitors.lock().unwrap(), []);
 }
 
