@@ -99,7 +99,9 @@ prop_compose! {
 fn clues() -> impl Strategy<Value = Arc<Clues>> {
     let headers = prop::collection::vec(("[a-z-]{1,9}", "[ -~]{0,20}"), 0..3);
     let tls = prop::option::of(("TLS 1\\.[23]", any::<u128>(), "CN=[a-z]{1,9}", any::<i64>()));
-    (prop::option::of("1\\.1|2"), headers, tls).prop_map(|(http_version, headers, tls)| {
+    let diagnosis = prop::option::of("[ -~]{1,60}");
+    let clues = (prop::option::of("1\\.1|2"), headers, tls, diagnosis);
+    clues.prop_map(|(http_version, headers, tls, diagnosis)| {
         let tls = tls.map(|(version, print, subject, not_after_s)| TlsClue {
             version,
             cipher: "c".into(),
@@ -110,7 +112,7 @@ fn clues() -> impl Strategy<Value = Arc<Clues>> {
                 ..Certificate::default()
             }]),
         });
-        Arc::new(Clues { http_version, headers, tls })
+        Arc::new(Clues { http_version, headers, tls, diagnosis })
     })
 }
 

@@ -82,3 +82,25 @@ fn an_open_fault_survives_a_kill_of_the_collector_as_one_fault() {
     let after = world.api("/api/v1/faults?state=open").unwrap();
     assert_eq!(before["faults"][0]["id"], after["faults"][0]["id"], "{before} {after}");
 }
+
+#[test]
+fn what_an_agent_finds_out_about_a_failure_stands_in_its_fault() {
+    let world = World::new(3, 2);
+    let reference = "name = \"svc-2\"\nrole = \"reference\"";
+    world.write_config(&world.config().replace("name = \"svc-2\"", reference));
+    let _collector = world.start_collector();
+    world.until_ready();
+    let _agents: Vec<_> = world.agents.iter().map(|name| world.start_agent(name)).collect();
+    until("all is seen", DEADLINE, || {
+        let answer = world.api("/api/v1/targets")?;
+        let well = answer.to_string().matches("\"looks_ms\":[").count();
+        let up = answer["targets"][0]["state"] == "up";
+        if up && well >= 6 { Ok(()) } else { Err(answer.to_string()) }
+    });
+    world.services[0].1.answer_with(500);
+    until("the finding is told", DEADLINE, || {
+        let answer = world.api("/api/v1/faults?state=open")?;
+        let words = answer["faults"][0]["words"].to_string();
+        if words.contains("looked closer: 1 of 1 references answer.") { Ok(()) } else { Err(words) }
+    });
+}

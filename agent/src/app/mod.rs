@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Config;
 use crate::config::Declared;
 use crate::fitness::{self, References};
-use crate::probe::{Belongings, Keys, Surroundings, TlsError, look};
+use crate::probe::{Belongings, Doctor, Keys, Surroundings, TlsError, look};
 use crate::schedule::{Beat, Order, Punctual, Runner};
 use crate::spool::{Folder, Spool};
 use crate::uplink::{Condition, DISMISSED_FOR, Standing, Uplink, Wanted};
@@ -124,10 +124,13 @@ impl Agent {
         let (stop, finish) = (CancellationToken::new(), CancellationToken::new());
 
         let (around, seen) = (Arc::new(around), Arc::clone(&references));
+        let doctor = Doctor::new(Arc::clone(&around));
         let look = move |target: Arc<Target>, asked| {
             let (around, seen) = (Arc::clone(&around), Arc::clone(&seen));
+            let doctor = Arc::clone(&doctor);
             async move {
-                let result = look(&target, &around, now(), asked).await;
+                let mut result = look(&target, &around, now(), asked).await;
+                doctor.saw(&target, &mut result);
                 seen.saw(&target, result.outcome.is_ok(), Instant::now());
                 result
             }
@@ -258,7 +261,10 @@ fn prepare(config: Config) -> Result<Prepared, StartError> {
     let folder = || config.data_dir.display().to_string();
     let spool = spool.map_err(|source| StartError::Folder { folder: folder(), source })?;
     let around = Surroundings::new(config.extra_ca.as_deref(), config.connect_to.clone())?;
-    let around = around.with(belongings(&config));
+    let mut around = around.with(belongings(&config));
+    if let Some(server) = config.second_resolver {
+        around = around.asking_second(server);
+    }
     Ok(Prepared { config, lock, spool, around })
 }
 

@@ -103,7 +103,10 @@ fn clues_json(clues: &Clues) -> Value {
         let chain: Vec<_> = tls.chain.iter().map(certificate).collect();
         json!({"version": tls.version, "cipher": tls.cipher, "chain": chain})
     });
-    json!({"http_version": clues.http_version, "headers": headers, "tls": tls})
+    json!({
+        "http_version": clues.http_version, "headers": headers, "tls": tls,
+        "diagnosis": clues.diagnosis,
+    })
 }
 
 /// One line a clue.
@@ -124,6 +127,9 @@ fn clue_lines(clues: &Clues, line: &mut impl FnMut(&str, &str)) {
     }
     for (name, value) in &clues.headers {
         line(name, value);
+    }
+    if let Some(found) = &clues.diagnosis {
+        line("found", found);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use parallax_model::AgentName;
@@ -18,6 +18,9 @@ use crate::identity::{Identity, IdentityError};
 
 /// Most looks at once that a file may ask for: each holds a socket, and 1024 is a common limit.
 const LOOKS_AT_ONCE_MAX: usize = 1000;
+
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
 
 /// A name is suggested for a mistyped one if at most this many letters differ.
 const TYPO_LETTERS_MAX: usize = 3;
@@ -53,6 +56,8 @@ pub struct Settings {
     pub looks_at_once: Option<usize>,
     /// PEM file with certificates that are trusted beside the system's roots.
     pub extra_ca: Option<PathBuf>,
+    /// Another resolver, asked about names of targets that fail: `"9.9.9.9"`, or with a port.
+    pub second_resolver: Option<Server>,
     /// Keys that looks may use, by name.
     #[serde(default)]
     pub keys: BTreeMap<String, KeySettings>,
@@ -67,8 +72,16 @@ pub struct Settings {
     pub proxies: BTreeMap<String, ProxySettings>,
 }
 
-const NAMES: &[&str] =
-    &["name", "collector", "data_dir", "connect_to", "spool_max", "looks_at_once", "extra_ca"];
+const NAMES: &[&str] = &[
+    "name",
+    "collector",
+    "data_dir",
+    "connect_to",
+    "spool_max",
+    "looks_at_once",
+    "extra_ca",
+    "second_resolver",
+];
 
 impl Settings {
     /// Reads a file.
@@ -101,6 +114,7 @@ impl Settings {
             spool_max: self.spool_max.or(below.spool_max),
             looks_at_once: self.looks_at_once.or(below.looks_at_once),
             extra_ca: self.extra_ca.or(below.extra_ca),
+            second_resolver: self.second_resolver.or(below.second_resolver),
             keys: over(below.keys, self.keys),
             authorities: over(below.authorities, self.authorities),
             certificates: over(below.certificates, self.certificates),
@@ -179,6 +193,7 @@ impl Settings {
             spool_bytes_max,
             looks_at_once,
             extra_ca: self.extra_ca,
+            second_resolver: self.second_resolver.map(|Server(at)| at),
             looks,
             ..Config::new(name, collector, data_dir)
         })
@@ -257,6 +272,22 @@ impl TryFrom<RawBytes> for Bytes {
     }
 }
 
+/// A name server, written as its address, with a port where that is not 53.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Server(pub SocketAddr);
+
+impl TryFrom<String> for Server {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let plain = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
+        plain.or_else(|_| text.parse()).map(Self).map_err(|_| {
+            format!("{text:?} is no server's address; write it like \"9.9.9.9\" or \"[::1]:53\"")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -273,12 +304,13 @@ mod tests {
     fn a_whole_file_is_taken() {
         let config = check(
             "name = \"a\"\ncollector = \"http://127.0.0.1\"\ndata_dir = \"/x\"\n\
-             spool_max = \"64 MiB\"\nlooks_at_once = 8\n[connect_to]\n\"Shop.Test\" = \"127.0.0.1:81\"\n",
+             spool_max = \"64 MiB\"\nlooks_at_once = 8\nsecond_resolver = \"9.9.9.9\"\n[connect_to]\n\"Shop.Test\" = \"127.0.0.1:81\"\n",
         )
         .unwrap();
         assert_eq!(config.spool_bytes_max, 64 << 20);
         assert_eq!(config.looks_at_once, 8);
         assert_eq!(config.connect_to["shop.test"].port(), 81);
+        assert_eq!(config.second_resolver, Some("9.9.9.9:53".parse().unwrap()));
     }
 
     #[test]
@@ -293,6 +325,7 @@ mod tests {
             ("name = \"a\"\ncollector = \"http://10.0.0.1\"\ndata_dir = \"d\"", "in the clear"),
             ("looks_at_once = 0", "not within 1-1000"),
             ("spool_max = 7", "too few"),
+            ("second_resolver = \"dns.test\"", "is no server's address"),
         ] {
             let said = check(text).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");

@@ -63,6 +63,8 @@ pub struct Config {
     pub looks_at_once: usize,
     /// PEM file with certificates that are trusted beside the system's roots.
     pub extra_ca: Option<PathBuf>,
+    /// Asked when a name does not resolve or a look at it fails; none: the system's second server.
+    pub second_resolver: Option<SocketAddr>,
     /// What looks may use.
     pub looks: Declared,
 }
@@ -79,6 +81,7 @@ impl Config {
             spool_bytes_max: SPOOL_BYTES_DEFAULT,
             looks_at_once: LOOKS_AT_ONCE_DEFAULT,
             extra_ca: None,
+            second_resolver: None,
             looks: Declared::default(),
         }
     }

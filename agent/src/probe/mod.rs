@@ -13,12 +13,14 @@
 //! `resolve` (name to addresses), `connect` (addresses to a connection, with the `policy` asked of each
 //! address), `proxy`, `tls` and `certificate`, `assertion`, `timing`
 //! (which stage took how long), `failure` (errors into kinds and sentences). What the agent's owner gave it:
-//! `keys` (with their budgets), `papers` (authorities and client certificates), and proxies.
+//! `keys` (with their budgets), `papers` (authorities and client certificates), and proxies. What is found out
+//! when a look fails is `diagnose`'s.
 
 mod assertion;
 mod body;
 mod certificate;
 mod connect;
+mod diagnose;
 mod dns;
 mod driven;
 mod echo;
@@ -49,6 +51,7 @@ use std::time::{Duration, Instant};
 
 use parallax_model::{Check, Outcome, ProbeResult, Target, Timestamp};
 
+pub use diagnose::Doctor;
 use failure::Failure;
 pub use keys::{Key, Keys};
 pub use papers::ClientCertificate;
@@ -58,9 +61,11 @@ use timing::{Course, Mark};
 pub use tls::TlsError;
 
 /// What looks need beside their target. Made once, shared by all looks of an agent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     resolver: Resolver,
+    /// Asked when a look failed.
+    second: Option<Resolver>,
     tls: tls::Client,
     tls_h2: tls::Client,
     connect_to: BTreeMap<String, SocketAddr>,
@@ -90,7 +95,21 @@ impl Surroundings {
         let tls = tls::client(extra_ca)?;
         let tls_h2 = tls::offering(&tls, &[b"h2", b"http/1.1"]);
         let resolver = Resolver::of_system();
-        Ok(Self { resolver, tls, tls_h2, connect_to, own: Belongings::default() })
+        let second = Resolver::second_of_system();
+        Ok(Self { resolver, second, tls, tls_h2, connect_to, own: Belongings::default() })
+    }
+
+    /// The same, with this resolver for second opinions.
+    #[must_use]
+    pub fn asking_second(self, server: SocketAddr) -> Self {
+        Self { second: Some(Resolver::at(server)), ..self }
+    }
+
+    /// The same, with `host` at this address.
+    fn pinned(&self, host: &str, at: SocketAddr) -> Self {
+        let mut pinned = self.clone();
+        pinned.connect_to.insert(host.to_owned(), at);
+        pinned
     }
 
     /// The same, with what looks may use.

@@ -1,8 +1,10 @@
 //! Names to addresses, anew for every look.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
+use hickory_resolver::config::{
+    LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::{TokioResolver, system_conf};
@@ -10,18 +12,53 @@ use parallax_model::{ErrorKind, Family};
 
 use super::failure::Failure;
 
+/// Where a server listens.
+const DNS_PORT: u16 = 53;
+
 /// Most addresses of a name that a look tries.
 pub(super) const ADDRESSES_MAX: usize = 6;
 
-/// The system's way of resolving (`/etc/resolv.conf`, `/etc/hosts`), without its memory.
-#[derive(Debug)]
-pub(super) struct Resolver(Result<TokioResolver, String>);
+/// A way of resolving names, without memory.
+#[derive(Debug, Clone)]
+pub(super) struct Resolver {
+    /// Who is asked, as a person would write it.
+    name: String,
+    inner: Result<TokioResolver, String>,
+}
 
 impl Resolver {
-    /// Reads the system's configuration. One that cannot be read fails the looks that need it, and
-    /// only those.
+    /// The system's (`/etc/resolv.conf`, `/etc/hosts`). A configuration that cannot be read fails the looks
+    /// that need it, and only those.
     pub(super) fn of_system() -> Self {
-        Self(build().map_err(|e| format!("cannot read the system's resolver configuration: {e}")))
+        let inner =
+            system_conf::read_system_conf().and_then(|(config, options)| build(config, options));
+        let unread = |e| format!("cannot read the system's resolver configuration: {e}");
+        Self { name: "of the system".to_owned(), inner: inner.map_err(unread) }
+    }
+
+    /// The second server of the system's configuration, if it has one.
+    pub(super) fn second_of_system() -> Option<Self> {
+        let servers = system_servers().ok()?;
+        Some(Self::at(SocketAddr::new(*servers.get(1)?, DNS_PORT)))
+    }
+
+    /// This server alone.
+    pub(super) fn at(server: SocketAddr) -> Self {
+        let mut config = NameServerConfig::udp_and_tcp(server.ip());
+        for connection in &mut config.connections {
+            connection.port = server.port();
+        }
+        let mut options = ResolverOpts::default();
+        options.use_hosts_file = ResolveHosts::Never;
+        let inner = build(ResolverConfig::from_name_servers(vec![config]), options);
+        let ip = server.ip().to_string();
+        let name = if server.port() == DNS_PORT { ip } else { server.to_string() };
+        Self { name, inner: inner.map_err(|e| e.to_string()) }
+    }
+
+    /// Who is asked.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The addresses of `name`, IPv4 first, at most [`ADDRESSES_MAX`], at least one.
@@ -30,7 +67,7 @@ impl Resolver {
         name: &str,
         family: Family,
     ) -> Result<Vec<IpAddr>, Failure> {
-        let resolver = self.0.as_ref().map_err(|why| Failure::new(ErrorKind::Internal, why))?;
+        let resolver = self.inner.as_ref().map_err(|why| Failure::new(ErrorKind::Internal, why))?;
         let found = resolver.lookup_ip(name).await.map_err(|e| explain(&e, name))?;
         let wanted = |ip: &IpAddr| match family {
             Family::Any => true,
@@ -63,8 +100,7 @@ pub(super) fn system_servers() -> Result<Vec<IpAddr>, Failure> {
     Ok(config.name_servers().iter().map(|server| server.ip).collect())
 }
 
-fn build() -> Result<TokioResolver, NetError> {
-    let (config, mut options): (ResolverConfig, _) = system_conf::read_system_conf()?;
+fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResolver, NetError> {
     // every look asks anew
     options.cache_size = 0;
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;

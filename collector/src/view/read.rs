@@ -179,7 +179,13 @@ impl Live {
     pub(super) fn tell(&self, fault: &Arc<Fault>) -> Told {
         let fitness = |agent: &AgentName| self.agents.get(agent)?.fitness.as_ref();
         let story = words::story(fault, &self.fleet);
-        let story = Story { doubtful: words::doubtful(fault, fitness), ..story };
+        let clues =
+            |agent: &AgentName, target: &TargetName| self.paths.get(target)?.get(agent)?.clues();
+        let story = Story {
+            doubtful: words::doubtful(fault, fitness),
+            diagnosed: words::diagnosed(fault, clues),
+            ..story
+        };
         Told { fault: Arc::clone(fault), story }
     }
 

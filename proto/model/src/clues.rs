@@ -8,6 +8,9 @@ pub const CLUE_HEADERS_MAX: usize = 10;
 /// Longest header value, name or subject kept, in bytes.
 pub const CLUE_BYTES_MAX: usize = 128;
 
+/// Longest diagnosis kept, in bytes.
+pub const DIAGNOSIS_BYTES_MAX: usize = 256;
+
 /// Most certificates kept of one chain; real ones have two to four.
 pub const CHAIN_MAX: usize = 6;
 
@@ -21,6 +24,9 @@ pub struct Clues {
     pub headers: Vec<(String, String)>,
     /// What was agreed on in the TLS handshake, whether or not the certificate is valid.
     pub tls: Option<TlsClue>,
+    /// What the agent found out about an earlier failure of the same target that goes on, at most
+    /// [`DIAGNOSIS_BYTES_MAX`] bytes.
+    pub diagnosis: Option<String>,
 }
 
 impl Clues {

@@ -1,6 +1,6 @@
 //! Clues: foreign text, cut to its bounds at the door.
 
-use parallax_model::clues::{CHAIN_MAX, CLUE_BYTES_MAX, CLUE_HEADERS_MAX};
+use parallax_model::clues::{CHAIN_MAX, CLUE_BYTES_MAX, CLUE_HEADERS_MAX, DIAGNOSIS_BYTES_MAX};
 use parallax_model::{Certificate, Clues, TlsClue};
 
 use crate::pb;
@@ -19,6 +19,7 @@ pub(super) fn to_wire(clues: &Clues) -> pb::Clues {
             cipher: tls.cipher.clone(),
             chain: tls.chain.iter().map(certificate_to_wire).collect(),
         }),
+        diagnosis: clues.diagnosis.clone().unwrap_or_default(),
     }
 }
 
@@ -46,6 +47,8 @@ pub(super) fn from_wire(wire: &pb::Clues) -> Clues {
             cipher: cut(&tls.cipher),
             chain: tls.chain.iter().take(CHAIN_MAX).map(certificate_from_wire).collect(),
         }),
+        diagnosis: (!wire.diagnosis.is_empty())
+            .then(|| cut_to(&wire.diagnosis, DIAGNOSIS_BYTES_MAX)),
     }
 }
 
@@ -63,7 +66,11 @@ fn certificate_from_wire(wire: &pb::Certificate) -> Certificate {
 }
 
 fn cut(text: &str) -> String {
-    let text = text.get(..text.floor_char_boundary(CLUE_BYTES_MAX)).unwrap_or_default();
+    cut_to(text, CLUE_BYTES_MAX)
+}
+
+fn cut_to(text: &str, bytes_max: usize) -> String {
+    let text = text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default();
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

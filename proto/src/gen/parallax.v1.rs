@@ -160,6 +160,9 @@ pub struct Clues {
     pub headers: ::prost::alloc::vec::Vec<Header>,
     #[prost(message, optional, tag = "3")]
     pub tls: ::core::option::Option<TlsClue>,
+    /// What the agent found out about a failure that goes on.
+    #[prost(string, tag = "4")]
+    pub diagnosis: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Header {

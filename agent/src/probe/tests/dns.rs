@@ -28,7 +28,7 @@ fn answer(question: &Message) -> Message {
 
 /// A server on UDP that sends what `answers` makes of each question, and the same over TCP without
 /// its truncation.
-async fn server<F>(answers: F) -> SocketAddr
+pub(super) async fn server<F>(answers: F) -> SocketAddr
 where
     F: Fn(&Message) -> Vec<Message> + Clone + Send + 'static,
 {
@@ -44,7 +44,10 @@ where
     tokio::spawn(async move {
         let mut buffer = [0; 1500];
         while let Ok((read, from)) = socket.recv_from(&mut buffer).await {
-            for message in answers(&Message::from_vec(&buffer[..read]).unwrap()) {
+            for mut message in answers(&Message::from_vec(&buffer[..read]).unwrap()) {
+                if message.metadata.truncation {
+                    message.answers.clear();
+                }
                 socket.send_to(&message.to_vec().unwrap(), from).await.unwrap();
             }
         }

@@ -1,5 +1,6 @@
 //! Every error kind against real servers on loopback.
 
+mod diagnose;
 mod dns;
 mod grpc;
 mod http;

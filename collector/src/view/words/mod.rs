@@ -11,9 +11,9 @@ mod say;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use parallax_model::{AgentName, Fault, FaultState, Fitness, Reason, Unfit};
+use parallax_model::{AgentName, Clues, Fault, FaultState, Fitness, Reason, TargetName, Unfit};
 
 use super::Fleet;
 
@@ -24,6 +24,9 @@ pub use say::{duration, instant, kind_in_words, percent, rfc3339};
 
 /// Unfit witnesses that are named.
 const DOUBTFUL_MAX: usize = 3;
+
+/// Findings that are told; more say the same of other paths.
+const FINDINGS_MAX: usize = 2;
 
 /// A fault told to a person.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +39,8 @@ pub struct Story {
     pub fails: Option<String>,
     /// Who of those holds itself for unfit now, and why.
     pub doubtful: Option<String>,
+    /// What agents found out beside their looks.
+    pub diagnosed: Option<String>,
     /// Who is fine, so that it is not there.
     pub fine: Option<String>,
     /// What else suffers.
@@ -52,7 +57,7 @@ impl Story {
     /// Everything after the title, one sentence or a few each, in reading order.
     pub fn sentences(&self) -> Vec<String> {
         let confidence = Some(&self.confidence);
-        [&self.fails, &self.doubtful, &self.fine, &self.affected]
+        [&self.fails, &self.doubtful, &self.diagnosed, &self.fine, &self.affected]
             .into_iter()
             .map(Option::as_ref)
             .chain([confidence, self.alternative.as_ref(), self.without.as_ref()])
@@ -81,6 +86,27 @@ pub(super) fn doubtful<'a>(
         .then(|| format!("By its own word {}.", say::list(&doubtful, DOUBTFUL_MAX)))
 }
 
+/// What failing witnesses found out while the fault is open, each finding once. The paths' last looks tell
+/// it, so that it is what is now.
+pub(super) fn diagnosed<'a>(
+    fault: &Fault,
+    clues: impl Fn(&AgentName, &TargetName) -> Option<&'a Clues>,
+) -> Option<String> {
+    let mut found: BTreeMap<&str, &AgentName> = BTreeMap::new();
+    for witness in &fault.evidence.witnesses_for {
+        let clues = clues(&witness.agent, &witness.target);
+        if let Some(finding) = clues.and_then(|clues| clues.diagnosis.as_deref()) {
+            found.entry(finding).or_insert(&witness.agent);
+        }
+    }
+    let told: Vec<String> = found
+        .iter()
+        .take(FINDINGS_MAX)
+        .map(|(finding, agent)| format!("{agent} looked closer: {finding}."))
+        .collect();
+    (!told.is_empty() && fault.ended.is_none()).then(|| told.join(" "))
+}
+
 /// Tells `fault` to a person.
 pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
     let witnesses = evidence::Witnesses::of(fault, fleet);
@@ -89,6 +115,7 @@ pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
         aside: place::aside(fault),
         fails: fails(fault, &witnesses),
         doubtful: None,
+        diagnosed: None,
         fine: joined([witnesses.references(), witnesses.others()]),
         affected: affected(fault),
         confidence: confidence(fault),

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use parallax_model::{
-    AgentSpec, Alternative, Check, Confidence, Coverage, ErrorKind, Evidence, Fault, FaultId,
-    FaultState, Fitness, HttpCheck, Locus, Reason, Role, Selector, Target, TargetName, Timestamp,
-    Unfit, Without, Witness,
+    AgentName, AgentSpec, Alternative, Check, Clues, Confidence, Coverage, ErrorKind, Evidence,
+    Fault, FaultId, FaultState, Fitness, HttpCheck, Locus, Reason, Role, Selector, Target,
+    TargetName, Timestamp, Unfit, Without, Witness,
 };
 
 use std::sync::Arc;
@@ -314,4 +314,28 @@ fn a_witness_that_holds_itself_for_unfit_is_named() {
     // what it says now is not of a fault that is over
     fault.ended = Some(fault.onset);
     assert_eq!(says(&fault, &late), None);
+}
+
+#[test]
+fn what_agents_found_out_is_told_once_and_while_it_lasts() {
+    let agents = ["eu-west", "us-east", "ap-south"];
+    let failing = witnesses(&agents, &["shop"], Some(ErrorKind::DnsNxdomain));
+    let mut fault = fault(Locus::Service { target: shop() }, evidence(failing, vec![]));
+    let found = |text: &str| Clues { diagnosis: Some(text.to_owned()), ..Clues::default() };
+    let (same, other) =
+        (found("resolver 9.9.9.9: dns_nxdomain"), found("2 of 2 references answer"));
+    let clues = |agent: &AgentName, _: &TargetName| match agent.as_str() {
+        "eu-west-1" | "us-east-1" => Some(&same),
+        _ => Some(&other),
+    };
+    assert_eq!(
+        diagnosed(&fault, clues).as_deref(),
+        Some(
+            "ap-south-1 looked closer: 2 of 2 references answer. \
+             eu-west-1 looked closer: resolver 9.9.9.9: dns_nxdomain."
+        )
+    );
+    assert_eq!(diagnosed(&fault, |_, _| None), None);
+    fault.ended = Some(fault.onset);
+    assert_eq!(diagnosed(&fault, clues), None);
 }
