@@ -16,6 +16,8 @@ const OWN_MAX: usize = 4;
 const RIVAL_PARTS_MAX: usize = 24;
 /// The chance that one fault begins in the same interval as another, of the 16 looked at: `ln 16`.
 const COINCIDENCE_NATS: f64 = 2.77;
+/// What it costs that a fault of a service in one region is in another region, too: one fault, not two.
+const NEXT_REGION_COST: f64 = 5.0;
 /// Times a pick may be replaced by a better rival.
 const SWAPS_MAX: usize = 4;
 
@@ -77,8 +79,7 @@ fn weigh(
         let own = greedy(case, known.clone(), vec![pick.set], OWN_MAX);
         let net: f64 = own.iter().map(|p| p.net).sum();
         let rivals = greedy(case, known, touching(case, ledger, pick.set), RIVAL_PARTS_MAX);
-        let sum: f64 = rivals.iter().map(|p| p.net).sum();
-        let against = sum - COINCIDENCE_NATS * coincidences(case, pick, &rivals);
+        let against = against(case, pick, &rivals);
         if net < against || net < 0.0 {
             let kept = picks.iter().filter(|p| p.set != pick.set).copied();
             return (findings, Some(kept.chain(rivals).collect()));
@@ -95,12 +96,36 @@ fn weigh(
     (findings, None)
 }
 
-/// How many faults beyond the first a rival explanation has begin together with the accused: each of
-/// them has to explain why it began just then.
-fn coincidences(case: &Case, pick: &Pick, rivals: &[Pick]) -> f64 {
+/// What a rival explanation gains, beyond the strokes of luck it needs.
+fn against(case: &Case, pick: &Pick, rivals: &[Pick]) -> f64 {
+    let sum: f64 = rivals.iter().map(|p| p.net).sum();
+    let (next, others) = coincidences(case, pick, rivals);
+    sum + next - COINCIDENCE_NATS * others
+}
+
+/// What it costs less that the regions of a rival explanation fail as one, and how many faults beyond
+/// the first it has begin together with the accused: each of them has to explain why it began just then.
+fn coincidences(case: &Case, pick: &Pick, rivals: &[Pick]) -> (f64, f64) {
     let onset = |p: &Pick| case.looks[p.stretch.first as usize].at;
-    let together = |p: &&Pick| (onset(p) - onset(pick)).abs() <= case.pace_ms;
-    rivals.iter().filter(together).count().saturating_sub(1) as f64
+    let together: Vec<&Pick> =
+        rivals.iter().filter(|p| (onset(p) - onset(pick)).abs() <= case.pace_ms).collect();
+    let suspect = |p: &Pick| &case.suspects[p.set as usize];
+    let is_region = |p: &&&Pick| matches!(suspect(p).what, What::ServiceRegion(..));
+    let regions: Vec<&Pick> = together.iter().filter(is_region).copied().collect();
+    if regions.len() < 2 || is_everywhere(case, &regions) {
+        return (0.0, together.len().saturating_sub(1) as f64);
+    }
+    let spared = |p: &&Pick| (suspect(p).cost - NEXT_REGION_COST).max(0.0);
+    let next = regions.iter().skip(1).map(spared).sum();
+    (next, (together.len() - regions.len()) as f64)
+}
+
+/// True if nobody looks at the target of these regions from anywhere else: all of them are the service.
+fn is_everywhere(case: &Case, regions: &[&Pick]) -> bool {
+    let what = regions.first().map(|p| case.suspects[p.set as usize].what);
+    let target = what.and_then(What::target);
+    let within = |sets: &[u32]| regions.iter().any(|p| sets.contains(&p.set));
+    case.paths.iter().filter(|p| Some(p.target) == target).all(|p| within(p.sets()))
 }
 
 /// The suspects that share a bad look with `set`, but itself, ascending.

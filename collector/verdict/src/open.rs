@@ -126,8 +126,10 @@ impl Open {
             self.parts.extend(failing_regions(world, case, t, since));
             return self.parts.len() != before;
         }
-        match Witnesses::of(world, case, finding).split_regions() {
+        let witnesses = Witnesses::of(world, case, finding);
+        match witnesses.split_regions() {
             Some(bad) => self.parts.extend(bad.into_iter().map(|r| What::ServiceRegion(t, r))),
+            None if witnesses.may_be_regional(world, t, case.now) => {}
             None => self.parts = BTreeSet::from([finding.what]),
         }
         self.parts.len() != before

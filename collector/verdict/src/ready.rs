@@ -8,7 +8,7 @@ use crate::explain::Finding;
 use crate::open::interval_ms;
 use crate::path::PROBATION_LOOKS;
 use crate::suspect::{What, is_answer};
-use crate::world::World;
+use crate::world::{NONE, World};
 
 /// What a domain must add, in nats, to count as a witness (research: B.3).
 const WITNESS_NATS: f64 = 0.7;
@@ -29,6 +29,16 @@ const SPLIT_SHARE: u32 = 8;
 const SPLIT_LOOKS: u32 = 2;
 /// With so few regions each has to speak before two of them can be all.
 const REGIONS_FEW: usize = 3;
+/// Regions that may fail together without being the whole service.
+const REGIONS_TOGETHER: usize = 2;
+/// What all other regions must add, in nats, before such trouble is the service's own …
+const REST_NATS: f64 = 4.0;
+/// … of which all but the most telling agent may take away so much: one agent with a wrong label, or
+/// with a burst of its own, is no third region.
+const REST_OTHERS_NATS: f64 = -1.5;
+/// … unless so few look from there: then it must say more.
+const REST_FEW: usize = 2;
+const REST_FEW_NATS: f64 = 8.0;
 /// Bad looks within this time are one spell; partial local trouble needs so many.
 const SPELL_MS: i64 = 10_000;
 const SPELLS_MIN: usize = 4;
@@ -103,7 +113,7 @@ impl Witnesses {
     pub(crate) fn split_regions(&self) -> Option<Vec<u32>> {
         let (mut bad, mut good) = (Vec::new(), 0);
         let enough = if self.by_region.len() <= REGIONS_FEW { 1 } else { SPLIT_LOOKS };
-        for (&region, &(ok, fail)) in &self.by_region {
+        for (&region, &(ok, fail)) in self.by_region.iter().filter(|(r, _)| **r != NONE) {
             if fail > 0 && ok * SPLIT_SHARE <= fail {
                 bad.push(region);
             } else if fail * SPLIT_SHARE <= ok && ok >= enough {
@@ -116,14 +126,37 @@ impl Witnesses {
     }
 
     /// True if it may be the trouble of one or two regions and not of the service: all others are
-    /// well, or (where there are only three) one did not speak yet.
-    fn may_be_regional(&self, world: &World, target: u32, now: i64) -> bool {
-        if self.split_regions().is_some_and(|bad| bad.len() <= 2) {
+    /// well, or those that spoke do not say so surely, or (where there are only three) one did not yet.
+    pub(crate) fn may_be_regional(&self, world: &World, target: u32, now: i64) -> bool {
+        if self.split_regions().is_some_and(|bad| bad.len() <= REGIONS_TOGETHER) {
             return true;
         }
         let speaking = speaking_regions(world, target, now);
+        if speaking.len() <= REGIONS_TOGETHER {
+            return false;
+        }
         let unheard = speaking.iter().any(|r| !self.by_region.contains_key(r));
-        speaking.len() <= REGIONS_FEW && unheard
+        speaking.len() <= REGIONS_FEW && unheard || !self.is_elsewhere_too(world)
+    }
+
+    /// True if, but for the two regions that say most, the looks say that the fault is there as well.
+    fn is_elsewhere_too(&self, world: &World) -> bool {
+        let mut regions: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for (&agent, &nats) in &self.agents {
+            let region = world.agents[agent as usize].region;
+            // who knows where an agent without a region stands
+            if region != NONE {
+                regions.entry(region).or_default().push(nats);
+            }
+        }
+        let mut regions: Vec<Vec<f64>> = regions.into_values().collect();
+        let sum = |agents: &[f64]| agents.iter().sum::<f64>();
+        regions.sort_by(|a, b| sum(b).total_cmp(&sum(a)));
+        let rest = regions.split_off(regions.len().min(REGIONS_TOGETHER)).concat();
+        let top = rest.iter().copied().fold(0.0, f64::max);
+        let (all, others) = (sum(&rest), sum(&rest) - top);
+        all >= REST_NATS && others >= REST_OTHERS_NATS
+            || all >= REST_FEW_NATS && rest.len() <= REST_FEW
     }
 }
 
@@ -135,6 +168,7 @@ fn speaking_regions(world: &World, target: u32, now: i64) -> BTreeSet<u32> {
     paths
         .filter(|p| now.saturating_sub(p.heard) <= within)
         .map(|p| world.agents[p.agent as usize].region)
+        .filter(|&region| region != NONE)
         .collect()
 }
 

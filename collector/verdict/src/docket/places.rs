@@ -15,7 +15,7 @@ use crate::explain::Finding;
 use crate::open::{Open, interval_ms};
 use crate::speak::draft;
 use crate::suspect::What;
-use crate::world::World;
+use crate::world::{NONE, World};
 
 /// Parts of a service in so many regions, and domains, are the service's own trouble …
 const PLACES_MIN: usize = 3;
@@ -114,8 +114,9 @@ fn is_everywhere(world: &World, target: u32, parts: &BTreeSet<What>) -> bool {
         let Some(part) = parts.iter().find(|p| p.covers(world, path.agent, target)) else {
             continue;
         };
-        // each part counts in the first region it is met in: one provider's trouble is one place
-        if counted.insert(*part) {
+        // each part counts in the first region it is met in: one provider's trouble is one place,
+        // and an agent without a region may stand in one that counts already
+        if agent.region != NONE && counted.insert(*part) {
             regions.insert(agent.region);
             domains.insert(agent.domain);
         }
