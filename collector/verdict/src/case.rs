@@ -119,6 +119,13 @@ impl Case {
         Some(case)
     }
 
+    /// The same without the looks of one agent.
+    pub(crate) fn without(&self, agent: u32) -> Self {
+        let mut rest = self.clone();
+        rest.looks.retain(|l| self.paths[l.path as usize].agent != agent);
+        rest
+    }
+
     /// The looks of all accused paths, newest first; ties in the order of target and agent.
     fn lay_out(&mut self, world: &World) {
         self.looks.reserve(self.paths.len() * LOOKS);

@@ -11,14 +11,18 @@ use parallax_model::{
 
 use crate::case::{Case, corrected_ms};
 use crate::confidence::confidence;
+use crate::explain::margin_without;
 use crate::open::Open;
 use crate::path::Path;
+use crate::suspect::What;
 use crate::world::{Agent, World};
 
 /// Version of the scale in [`crate::confidence`].
 pub(crate) const CALIBRATION: u32 = 1;
 /// Agents whose absence is tried.
 const WITHOUT_MAX: usize = 3;
+/// … up to this many looks: each trial weighs all of them anew.
+const WITHOUT_LOOKS_MAX: usize = 50_000;
 /// Failing targets whose other observers are listed, and failing agents of which it is said what
 /// else they see: a fleet may be large, a page is not.
 const BOUNDING_TARGETS_MAX: usize = 4;
@@ -178,13 +182,21 @@ fn bystander(world: &World, path: &Path, now: i64, since: i64) -> Option<Witness
     })
 }
 
-/// The confidence, were one agent's looks not there: for the most telling agents.
+/// The confidence, were one agent's looks not there: for the most telling agents. Everything is
+/// weighed anew, as what speaks for the fault may speak for its rival, too.
 fn without(
     world: &World,
     case: &Case,
     open: &Open,
     tallies: &BTreeMap<u32, Tally>,
 ) -> Vec<Without> {
+    let is_part = |what: &What| open.parts.contains(what) || open.what == *what;
+    let sets: Vec<u32> =
+        (0..).zip(&case.suspects).filter(|(_, s)| is_part(&s.what)).map(|(set, _)| set).collect();
+    // among so many looks no agent's word decides
+    if sets.is_empty() || case.looks.len() > WITHOUT_LOOKS_MAX {
+        return Vec::new();
+    }
     let mut nats: BTreeMap<u32, f64> = BTreeMap::new();
     for (&path, tally) in tallies {
         *nats.entry(case.paths[path as usize].agent).or_default() += tally.nats;
@@ -195,9 +207,13 @@ fn without(
     order
         .into_iter()
         .take(WITHOUT_MAX)
-        .map(|(agent, nats)| Without {
-            agent: world.agent_names.name(agent).clone(),
-            confidence: confidence(open.margin - nats, domains, open.slow),
+        .map(|(agent, _)| {
+            let left = sets.iter().map(|&set| margin_without(case, agent, set));
+            let margin = left.fold(f64::NEG_INFINITY, f64::max);
+            Without {
+                agent: world.agent_names.name(agent).clone(),
+                confidence: confidence(margin, domains, open.slow),
+            }
         })
         .collect()
 }

@@ -96,6 +96,32 @@ fn weigh(
     (findings, None)
 }
 
+/// By how many nats the best explanation with a set in it would beat the best one without it, if one
+/// agent had not looked at all; below zero if the other one were better.
+pub(crate) fn margin_without(case: &Case, agent: u32, set: u32) -> f64 {
+    let case = case.without(agent);
+    let ledger = Ledger::new(&case);
+    let mut known = Sheet::new(&case, &ledger);
+    let all = (0..case.suspects.len() as u32).collect();
+    let picks = greedy(&case, known.clone(), all, PICKS_MAX);
+    let touching = touching(&case, &ledger, set);
+    let is_picked = picks.iter().any(|p| p.set == set);
+    // what stands beside it; where it is not part of the best explanation, what takes its place does not
+    for other in picks.iter().filter(|p| p.set != set && (is_picked || !touching.contains(&p.set)))
+    {
+        known.apply(other.set as usize, &other.stretch);
+    }
+    let alone = known.stretch(set as usize);
+    let own = greedy(&case, known.clone(), vec![set], OWN_MAX);
+    let rivals = greedy(&case, known, touching, RIVAL_PARTS_MAX);
+    let net = |p: &[Pick]| p.iter().map(|p| p.net).sum::<f64>();
+    match (own.first(), alone) {
+        (Some(first), _) => net(&own) - against(&case, first, &rivals),
+        (None, Some(s)) => s.gain - price(&case, set as usize, &s) - net(&rivals),
+        (None, None) => -case.suspects[set as usize].cost - net(&rivals),
+    }
+}
+
 /// What a rival explanation gains, beyond the strokes of luck it needs.
 fn against(case: &Case, pick: &Pick, rivals: &[Pick]) -> f64 {
     let sum: f64 = rivals.iter().map(|p| p.net).sum();

@@ -124,6 +124,32 @@ fn a_fault_that_is_about_to_end_is_said_to_recover() {
 }
 
 #[test]
+fn no_single_witness_of_six_decides_also_while_it_ends() {
+    let changes = play(|s, _, t| (600..1_200).contains(&s) && t == "shop");
+    let faults = told(&changes);
+    let since = |s: i64| faults.iter().filter(move |f| second(f.updated) >= s);
+    assert!(since(1_200).count() >= 2, "told while it ends");
+    for fault in since(630) {
+        let without = &fault.evidence.without;
+        assert_eq!(without.len(), 3);
+        assert!(without.iter().all(|w| w.confidence.get() >= 0.99), "{without:?}");
+    }
+}
+
+#[test]
+fn the_only_witness_decides() {
+    // of all agents in its region: without it nothing is left
+    let changes = play(|s, a, t| (600..1_200).contains(&s) && t == "shop" && a == 2);
+    let faults = told(&changes);
+    assert!(!faults.is_empty());
+    for fault in faults.iter().filter(|f| f.ended.is_none()) {
+        let without = &fault.evidence.without;
+        assert_eq!(without[0].agent.as_str(), "a2");
+        assert!(without[0].confidence.get() < 0.1, "{without:?}");
+    }
+}
+
+#[test]
 fn a_pause_is_called_recovering_until_it_fails_again() {
     let changes =
         play(|s, _, t| t == "shop" && ((600..640).contains(&s) || (655..1_300).contains(&s)));
