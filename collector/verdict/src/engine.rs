@@ -283,7 +283,7 @@ impl Engine {
             (Some(_), Some(fault)) => self.isolated = Some(fault),
             (None, Some(fault)) => {
                 let pause = self.longest_silence();
-                self.grace_until = self.now + pause;
+                self.grace_until = self.now.saturating_add(pause);
                 self.next_sitting = self.now + SITTING_MS;
                 out.push(ended(fault, self.now, self.now));
             }

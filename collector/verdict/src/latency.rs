@@ -12,6 +12,8 @@ const FOLLOW: f32 = 0.03;
 const DEVIATIONS: f32 = 3.2;
 /// … and at least this much: ln 1.8.
 const STEP_MIN: f32 = 0.588;
+/// … and by so much: nobody waits for milliseconds, and a machine that is busy for one adds a few.
+const STEP_MIN_US: f32 = 20_000.0;
 /// Deviation before any is known, and its floor: hosts answer within some 10 % at best.
 const DEVIATION_START: f32 = 0.35;
 const DEVIATION_FLOOR: f32 = 0.1;
@@ -29,6 +31,7 @@ impl Latency {
     pub(crate) fn is_slow(&self, latency_us: u64) -> bool {
         self.looks >= WARM_UP
             && ln_us(latency_us) - self.mean > (self.deviation * DEVIATIONS).max(STEP_MIN)
+            && latency_us as f32 - self.mean.exp() >= STEP_MIN_US
     }
 
     /// Learns one look that was fine.
@@ -63,6 +66,14 @@ mod tests {
         }
         assert!(latency.is_slow(5 * 56_000));
         assert!(!latency.is_slow(90_000));
+    }
+
+    #[test]
+    fn milliseconds_are_not_slow_however_many_times_the_usual() {
+        let mut near = Latency::default();
+        (0..100).for_each(|_| near.learn(400));
+        assert!(!near.is_slow(15_000));
+        assert!(near.is_slow(25_000));
     }
 
     #[test]

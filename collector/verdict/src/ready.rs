@@ -21,6 +21,8 @@ const SLOW_MARGIN: f64 = 2.0;
 const PARTIAL_MARGIN: f64 = 3.0;
 /// A partial or slow fault needs a background to stand out from: intervals of it.
 const BACKGROUND_INTERVALS: i64 = 20;
+/// Trouble near those who look is told from this rate on: less is how many ways on the Internet are.
+const NEAR_RATE_MIN: f64 = 0.15;
 /// Below this rate a fault is partial.
 const FULL_RATE: f64 = 0.8;
 /// A region is out if its good looks are no more than one in so many; well, the other way round,
@@ -48,16 +50,23 @@ const SPELLS_TOP_SHARE: f64 = 0.65;
 const SPELL_RATE: f64 = 0.95;
 /// … and trouble that two domains share is no coincidence of spells.
 const SPELL_RATE_SHARED: f64 = 0.6;
-/// How long a lone witness's trouble must last: longer than a hiccup (2–8 s, thrice in bad places),
-/// but no longer than its looks need to come round.
-const HICCUP_MIN_MS: i64 = 2_000;
-const HICCUP_MAX_MS: i64 = 20_000;
-/// … as a share of the interval.
-const HICCUP_INTERVAL_SHARE: f64 = 0.7;
-/// Two domains that share a place share its blips too (a route that changes), which are shorter.
-const BLIP_MAX_MS: i64 = 5_000;
-/// A single path has bursts of loss, most of seconds and some of minutes: five looks in a row, not three.
-const BURST_INTERVALS: f64 = 3.5;
+/// How long a lone witness's trouble must last: longer than a hiccup (2–8 s, thrice in bad places), and
+/// for some rounds of its looks, if that is not too long. A place where nobody else looks is told of sooner.
+const HICCUP_MIN_MS: i64 = 8_000;
+const HICCUP_MIN_ALONE_MS: i64 = 2_500;
+pub(crate) const HICCUP_MAX_MS: i64 = 20_000;
+const HICCUP_INTERVALS: f64 = 2.5;
+/// Two domains that share a place share its blips too (a route that changes), which are shorter …
+const BLIP_MS: i64 = 5_000;
+/// … unless only a part of the looks fails: blips rarely take all.
+const BLIP_PARTIAL_MS: i64 = 10_000;
+const BLIP_RATE: f64 = 0.9;
+/// A single path has bursts of loss, most of seconds and some of minutes: seven looks in a row, not three.
+const BURST_INTERVALS: f64 = 6.0;
+const BURST_MIN_MS: i64 = 30_000;
+/// Slowness near those who look: days and nights, and queues that fill now and then, slow every third
+/// look; what is to be told of slows most.
+const SLOW_LOCAL_RATE: f64 = 0.6;
 
 /// Who bears witness for a finding.
 #[derive(Debug, Clone, Default)]
@@ -183,21 +192,32 @@ pub(crate) fn places(world: &World, target: u32) -> (usize, usize) {
     (domains.len(), regions.len())
 }
 
-/// True if the finding may be told now.
-pub(crate) fn is_ready(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -> bool {
-    let what = finding.what;
-    let stretch = &finding.stretch;
-    let certain = finding.margin + stretch.after;
-    let partial = stretch.rate < FULL_RATE && !matches!(what, What::Service(_));
+/// Who bears witness for a finding, if it may be told now.
+pub(crate) fn ready(world: &World, case: &Case, finding: &Finding) -> Option<Witnesses> {
+    if !is_certain(world, case, finding) {
+        return None;
+    }
+    let w = Witnesses::of(world, case, finding);
+    let bad_min = if finding.stretch.slow { SLOW_BAD_MIN } else { BAD_MIN };
+    let told =
+        w.bad >= bad_min && is_spread(case, finding, &w) && has_witnesses(world, case, finding, &w);
+    told.then_some(w)
+}
+
+/// True if the finding is likely, and bad, enough for its kind.
+fn is_certain(world: &World, case: &Case, finding: &Finding) -> bool {
+    let Finding { what, stretch, .. } = finding;
+    let service = matches!(what, What::Service(_));
+    let near = what.target().is_none() || matches!(what, What::Path(..));
+    let partial = stretch.rate < FULL_RATE && !service;
     let margin = what.margin()
         + if stretch.slow { SLOW_MARGIN } else { 0.0 }
         + if partial { PARTIAL_MARGIN } else { 0.0 };
     what.is_told(world)
-        && certain >= margin
-        && w.bad >= if stretch.slow { SLOW_BAD_MIN } else { BAD_MIN }
+        && finding.margin + stretch.after >= margin
+        && (service || !stretch.slow || stretch.rate >= SLOW_LOCAL_RATE)
+        && (!near || stretch.rate >= NEAR_RATE_MIN)
         && has_background(world, case.now, finding)
-        && is_spread(case, finding, w)
-        && has_witnesses(world, case, finding, w)
 }
 
 /// True unless the whole finding rests on a few spells: what fails partly, near an agent, must do so
@@ -262,17 +282,31 @@ fn has_witnesses(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -
 
 /// True if the trouble of one path outlasts a burst of loss.
 fn lasts_burst(world: &World, case: &Case, finding: &Finding) -> bool {
-    let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
-    let interval = interval_ms(world, finding.what) as f64;
-    case.looks[last].at - case.looks[first].at >= (interval * BURST_INTERVALS) as i64
+    let needed = interval_ms(world, finding.what) as f64 * BURST_INTERVALS;
+    lasted_ms(case, finding) >= (needed as i64).max(BURST_MIN_MS)
 }
 
 /// True if the trouble outlasts what a place has to bear now and then: a blip, if domains share it,
 /// else a hiccup.
 fn lasts(world: &World, case: &Case, finding: &Finding, shared: bool) -> bool {
-    let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
-    let interval = interval_ms(world, finding.what) as f64;
-    let most = if shared { BLIP_MAX_MS } else { HICCUP_MAX_MS };
-    let needed = ((interval * HICCUP_INTERVAL_SHARE) as i64).clamp(HICCUP_MIN_MS, most);
-    case.looks[last].at - case.looks[first].at >= needed
+    let needed = match (shared, finding.stretch.rate >= BLIP_RATE) {
+        (true, true) => BLIP_MS,
+        (true, false) => BLIP_PARTIAL_MS,
+        (false, _) => {
+            let interval = interval_ms(world, finding.what) as f64;
+            let least = if matches!(finding.what, What::Agent(_)) {
+                HICCUP_MIN_MS
+            } else {
+                HICCUP_MIN_ALONE_MS
+            };
+            ((interval * HICCUP_INTERVALS) as i64).clamp(least, HICCUP_MAX_MS)
+        }
+    };
+    lasted_ms(case, finding) >= needed
+}
+
+/// Time from the first to the last bad look.
+fn lasted_ms(case: &Case, finding: &Finding) -> i64 {
+    let at = |look: u32| case.looks[look as usize].at;
+    at(finding.stretch.last) - at(finding.stretch.first)
 }

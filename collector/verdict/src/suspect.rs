@@ -31,8 +31,10 @@ pub(crate) enum What {
     Domain(u32),
 }
 
-/// The longest that an agent fails everything for no reason worth telling.
-const HICCUP_MS: i64 = 10_000;
+/// An agent fails everything for some seconds for no reason worth telling: that costs no more up to
+/// the first, and all of what trouble costs from the second on.
+const HICCUP_MS: [i64; 2] = [2_000, 10_000];
+const LASTING_COST: f64 = 3.5;
 
 /// −ln of the chance of each kind of fault per target or place and window. A service fails once in
 /// some hundred hours (e^-10 per half a minute), a path or an agent has a bad moment far more often.
@@ -48,9 +50,14 @@ impl What {
         }
     }
 
-    /// What it costs more if it lasted: a hiccup is common, an agent in lasting trouble is not.
+    /// What it costs more if it lasted: a hiccup is common, and the rarer the longer; an agent in
+    /// lasting trouble is not.
     pub(crate) fn lasting_cost(self, lasted_ms: i64) -> f64 {
-        if matches!(self, Self::Agent(_)) && lasted_ms > HICCUP_MS { 3.5 } else { 0.0 }
+        if !matches!(self, Self::Agent(_)) {
+            return 0.0;
+        }
+        let [from, to] = HICCUP_MS;
+        LASTING_COST * ((lasted_ms - from) as f64 / (to - from) as f64).clamp(0.0, 1.0)
     }
 
     /// By how many nats the explanation must beat the best other one before it is told: a page at

@@ -13,7 +13,7 @@ use parallax_model::{Change, FaultId};
 use crate::case::{Case, Known};
 use crate::explain::Finding;
 use crate::open::{Open, interval_ms, timeout_ms};
-use crate::ready::{Witnesses, is_ready, places};
+use crate::ready::{Witnesses, places, ready};
 use crate::recover::OVER_NATS;
 use crate::speak::{close, draft, first_word, told_as};
 use crate::suspect::What;
@@ -264,17 +264,14 @@ impl Docket {
         findings: &[Finding],
         out: &mut Vec<Change>,
     ) -> bool {
-        let mut ready: Vec<(&Finding, Witnesses)> = news
-            .iter()
-            .map(|f| (f, Witnesses::of(world, case, f)))
-            .filter(|(f, w)| is_ready(world, case, f, w))
-            .collect();
+        let mut mature: Vec<(&Finding, Witnesses)> =
+            news.iter().filter_map(|f| Some((f, ready(world, case, f)?))).collect();
         // what others need comes first, so that they find it open
-        ready.sort_by_key(|(f, _)| {
+        mature.sort_by_key(|(f, _)| {
             f.what.target().map_or(0, |t| world.targets[t as usize].needs.len())
         });
         let mut told = false;
-        for (finding, witnesses) in ready {
+        for (finding, witnesses) in mature {
             if self.must_wait(world, case, finding) {
                 continue;
             }
