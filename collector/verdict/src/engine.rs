@@ -15,7 +15,7 @@ use crate::evidence::{fleet_coverage, fresh_ms};
 use crate::explain::explain;
 use crate::fleet::{Fleet, Observation};
 use crate::heat::{HOT_NATS, WARM_NATS};
-use crate::path::{Mark, PROBATION_LOOKS};
+use crate::path::Mark;
 use crate::silence::Silence;
 use crate::standing::standings;
 use crate::warm::{WarmIds, target_nats};
@@ -200,7 +200,7 @@ impl Engine {
         if world.paths[id as usize].has(at) {
             return;
         }
-        // the baseline stands still while the target may be failing, slow or about to be told of
+        // what is slow while its target may be about to be told of is no sample of the usual
         let suspicious =
             self.warm.targets.contains(&target) && target_nats(world, target, self.now) >= HOT_NATS;
         let path = &mut world.paths[id as usize];
@@ -210,14 +210,14 @@ impl Engine {
             Outcome::Ok if path.latency.is_slow(micros) => Mark::SLOW,
             Outcome::Ok => Mark::OK,
         };
-        if !(mark.is_fail() || suspicious || path.covered) {
+        if !(mark.is_fail() || path.covered || suspicious && mark.is_slow()) {
             path.latency.learn(micros);
         }
         path.heard = self.now;
         path.note_use(self.now, !mark.is_fail());
-        let young = path.looks < PROBATION_LOOKS;
         let gone = path.push(at, mark);
-        let may_learn = !path.covered && (young || !suspicious);
+        // a fault that was not found within a window's time is how things are
+        let may_learn = !path.covered;
         if let Some(gone) = gone.filter(|g| may_learn && !g.is_explained()) {
             path.noise.learn(gone.is_fail(), gone.is_slow());
         }

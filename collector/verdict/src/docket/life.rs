@@ -6,6 +6,7 @@ use super::{AFTERMATH_INTERVALS, Docket, HICCUP_MARGIN};
 use crate::case::Case;
 use crate::explain::Finding;
 use crate::open::Open;
+use crate::ready::HICCUP_MAX_MS;
 use crate::recover::ended;
 use crate::speak::{close, retell};
 use crate::suspect::What;
@@ -50,12 +51,15 @@ impl Docket {
                 .opens
                 .iter()
                 .any(|o| o.parts.contains(&what) || o.dependants.contains_key(&what));
-            let hiccup = matches!(what, What::Agent(_)) && finding.margin >= HICCUP_MARGIN;
+            let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
+            // what goes on for longer is how the agent is, unless it turns out as a fault
+            let brief = case.looks[last].at - case.looks[first].at <= HICCUP_MAX_MS;
+            let agent = matches!(what, What::Agent(_));
+            let hiccup = agent && brief && finding.margin >= HICCUP_MARGIN;
             let aftermath = what.target().is_some_and(|t| self.aftermath.contains_key(&t));
             if !open && !hiccup && !aftermath {
                 continue;
             }
-            let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
             for look in case.looks[last..=first].iter().filter(|l| l.mark.is_bad()) {
                 let path = &case.paths[look.path as usize];
                 if path.sets().contains(&finding.set) {
