@@ -35,7 +35,7 @@ pub use refusal::Refusal;
 pub use register::{MemberRow, Place, TokenRow};
 pub use roll::Roll;
 
-use authority::Authority;
+use authority::{Authority, Key};
 use register::{Register, Shown};
 
 /// How long an agent's certificate holds; it is renewed after two thirds.
@@ -93,6 +93,8 @@ pub struct Member {
     pub name: AgentName,
     /// When its certificate ends.
     pub until: Timestamp,
+    /// The key of that certificate.
+    key: Key,
 }
 
 impl Member {
@@ -219,19 +221,15 @@ impl Identity {
         })
     }
 
-    /// Gives an agent that shows `certificate` a new one for another key.
-    pub fn renew(
-        &self,
-        certificate: &[u8],
-        csr: &[u8],
-        now: Timestamp,
-    ) -> Result<Granted, Refusal> {
-        let member = self.judge(certificate, now)?;
+    /// Gives an agent that was judged a new certificate for another key; not if it was revoked meanwhile, also
+    /// if somebody joined under its name since.
+    pub fn renew(&self, member: &Member, csr: &[u8], now: Timestamp) -> Result<Granted, Refusal> {
         let until = now + self.lifetime;
         self.change(|r| {
             let signed = self.authority.sign(csr, &member.name, now, until)?;
-            let place = r.renew(&member.name, signed.key, until)?;
-            Ok(Granted::new(&self.authority, signed.certificate, member.name, &place, now, until))
+            let place = r.renew(&member.key, signed.key, until)?;
+            let name = member.name.clone();
+            Ok(Granted::new(&self.authority, signed.certificate, name, &place, now, until))
         })
     }
 

@@ -264,7 +264,7 @@ impl Register {
 
     pub(super) fn renew(
         &mut self,
-        name: &AgentName,
+        shown: &Key,
         key: Key,
         until: Timestamp,
     ) -> Result<Place, Refusal> {
@@ -272,7 +272,10 @@ impl Register {
         if self.knows(&key) {
             return Err(Refusal::KnownKey);
         }
-        let member = self.members.get_mut(name.as_str()).ok_or(Refusal::Replaced)?;
+        // its name may be somebody else's by now, its key is not
+        self.shown(shown)?;
+        let shown = hex(shown);
+        let member = self.members.values_mut().find(|m| m.has(&shown)).ok_or(Refusal::Replaced)?;
         // an answer may be lost on the way, or kept by an agent that asks again before it uses it
         if member.next.len() >= NEXT_MAX {
             member.next.remove(0);
@@ -282,8 +285,8 @@ impl Register {
     }
 
     /// The holder of a key shows its certificate.
-    pub(super) fn shown(&self, key: &Key) -> Result<Shown, Refusal> {
-        let key = hex(key);
+    pub(super) fn shown(&self, shown: &Key) -> Result<Shown, Refusal> {
+        let key = hex(shown);
         let member = self.members.values().find(|m| m.has(&key)).ok_or(Refusal::Replaced)?;
         let name = AgentName::new(&member.row.name).map_err(|_| Refusal::Replaced)?;
         if let Some(at) = member.row.revoked_ms {
@@ -293,7 +296,7 @@ impl Register {
             return Ok(Shown::Next);
         }
         let until = Timestamp::from_millis(member.row.until_ms);
-        Ok(Shown::Current(super::Member { name, until }))
+        Ok(Shown::Current(super::Member { name, until, key: *shown }))
     }
 
     /// A renewed certificate is shown for the first time: the ones before it are over.

@@ -78,7 +78,7 @@ fn whoever_has_a_token_joins_as_the_token_says_and_is_known_after_a_restart() {
     assert_eq!(granted.until, NOW + LIFETIME);
     for identity in [Arc::clone(&world.identity), world.reopened()] {
         let member = identity.judge(&granted.certificate, NOW).unwrap();
-        assert_eq!(member, Member { name: name("vm-1"), until: NOW + LIFETIME });
+        assert_eq!((member.name, member.until), (name("vm-1"), NOW + LIFETIME));
         let [spec] = &identity.agents()[..] else { panic!() };
         assert_eq!(spec.region.as_ref().map(Region::as_str), Some("eu"));
         assert_eq!(spec.provider.as_ref().map(Provider::as_str), Some("aws"));
@@ -171,20 +171,36 @@ fn a_renewed_certificate_replaces_the_old_one_when_it_is_first_shown() {
     let world = world();
     let first = world.join("vm-1").certificate;
     let later = NOW + Duration::from_hours(20 * 24);
-    let next = world.identity.renew(&first, &request().0, later).unwrap();
+    let renew = || {
+        let member = world.identity.judge(&first, later).unwrap();
+        world.identity.renew(&member, &request().0, later).unwrap()
+    };
+    let next = renew();
     assert_eq!((next.until, &next.place), (later + LIFETIME, &place()));
     // the answer may be lost on the way: the old one goes on
     assert!(world.identity.judge(&first, later).is_ok());
-    let again = world.identity.renew(&first, &request().0, later).unwrap();
+    let again = renew();
     let (lost, next) = (next.certificate, again.certificate);
     // and a third that was asked for drops the oldest that nobody showed
-    let third = world.identity.renew(&first, &request().0, later).unwrap().certificate;
+    let third = renew().certificate;
     assert_eq!(world.identity.judge(&lost, later), Err(Refusal::Replaced));
     drop(third);
     assert_eq!(world.identity.judge(&next, later).unwrap().until, later + LIFETIME);
     assert_eq!(world.identity.judge(&first, later), Err(Refusal::Replaced));
     assert_eq!(world.reopened().judge(&first, later), Err(Refusal::Replaced));
     assert!(world.reopened().judge(&next, later).is_ok());
+}
+
+#[test]
+fn who_is_revoked_between_judging_and_renewing_gets_nothing_also_not_under_a_new_owner_of_the_name()
+{
+    let world = world();
+    let member = world.identity.judge(&world.join("vm-1").certificate, NOW).unwrap();
+    let renew = || world.identity.renew(&member, &request().0, NOW).map(|granted| granted.name);
+    world.identity.revoke_agent(&name("vm-1"), NOW).unwrap();
+    assert!(matches!(renew(), Err(Refusal::Revoked { .. })));
+    world.join("vm-1");
+    assert_eq!(renew(), Err(Refusal::Replaced));
 }
 
 #[test]

@@ -30,10 +30,10 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(ingest: &Ingest) -> Self {
         Self {
-            identity: Arc::clone(&ingest.identity),
-            roll: Arc::clone(&ingest.roll),
-            fleet: Arc::clone(&ingest.fleet),
-            now: ingest.now,
+            identity: Arc::clone(&ingest.needs.identity),
+            roll: Arc::clone(&ingest.needs.roll),
+            fleet: Arc::clone(&ingest.needs.fleet),
+            now: ingest.needs.now,
             counters: ingest.counters(),
             failures: Arc::default(),
         }
@@ -175,17 +175,17 @@ impl Joining for Gate {
         let from = caller.address;
         let shown = shown(&caller).map_err(|why| self.refused(&why, from))?;
         let (csr, now) = (request.into_inner().csr, (self.now)());
-        let (judged, identity) = (Arc::clone(&shown), &self.identity);
-        let member = on_disk(identity, move |i| i.judge(&judged, now)).await;
+        let identity = &self.identity;
+        let member = on_disk(identity, move |i| i.judge(&shown, now)).await;
         let member = member.map_err(|why| self.refused(&why, from))?;
         // an agent renews on the connection of its stream: anybody else has a copy of its key
         if let Some(there) = self.fleet.speaks_from(&member.name).filter(|there| *there != from) {
-            let copy = NoSeat::Taken { agent: member.name, there, here: from };
+            let copy = NoSeat::Taken { agent: member.name.clone(), there, here: from };
             self.counters.refused.add(1);
             tracing::warn!(%from, why = %copy, "an agent was refused");
             return Err(Status::already_exists(copy.to_string()));
         }
-        let granted = on_disk(identity, move |i| i.renew(&shown, &csr, now)).await;
+        let granted = on_disk(identity, move |i| i.renew(&member, &csr, now)).await;
         let granted = granted.map_err(|why| self.refused(&why, from))?;
         self.counters.renewed.add(1);
         tracing::info!(%from, agent = %granted.name, "an agent renewed its certificate");
