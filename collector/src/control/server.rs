@@ -99,7 +99,7 @@ impl Control {
             }
             Answer::Tokens { .. } | Answer::Members { .. } => {}
         }
-        if changes {
+        if changes && !matches!(answer, Answer::Refused { .. }) {
             self.roll.changed().await;
         }
         answer

@@ -2,11 +2,12 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use parallax_model::{AgentSpec, Timestamp};
+use parallax_model::{AgentName, AgentSpec, Timestamp};
+use rcgen::{CertificateParams, KeyPair};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::identity::{Identity, LIFETIME, Place, Roll};
+use crate::identity::{Application, Identity, LIFETIME, Place, Roll};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -33,11 +34,20 @@ fn create() -> Ask {
     Ask::CreateToken { place, name: None, ttl_s: 60, uses: 2 }
 }
 
+fn join(identity: &Identity, token: &str) {
+    let key = KeyPair::generate().unwrap();
+    let csr = CertificateParams::default().serialize_request(&key).unwrap();
+    let name = Some(AgentName::new("vm-1").unwrap());
+    let application = Application { token: token.parse().unwrap(), csr: csr.der(), name, now: NOW };
+    identity.enroll(&application, |_| None, NOW).unwrap();
+}
+
 #[tokio::test]
 async fn a_running_collector_answers_and_lets_go_of_its_socket() {
     let data = tempfile::tempdir().unwrap();
     let identity = Identity::open(data.path(), None, LIFETIME, NOW).unwrap();
     let roll = Arc::new(Counted::default());
+    let kept = Arc::clone(&identity);
     let control =
         Control::listen(data.path(), identity, Arc::clone(&roll) as Arc<dyn Roll>, reach(), || NOW)
             .unwrap();
@@ -56,12 +66,16 @@ async fn a_running_collector_answers_and_lets_go_of_its_socket() {
     assert_eq!(expires_ms, NOW.millis() + 60_000);
     let Answer::Tokens { tokens } = asked(Ask::Tokens).await.unwrap() else { panic!() };
     assert_eq!((tokens.len(), tokens[0].uses_left, &*tokens[0].place.region), (1, 2, "eu"));
+    join(&kept, &token);
     let id = tokens[0].id.clone();
     assert_eq!(asked(Ask::RevokeToken { id }).await.unwrap(), Answer::Done);
     assert_eq!(asked(Ask::Tokens).await.unwrap(), Answer::Tokens { tokens: vec![] });
     let refused = asked(Ask::RevokeAgent { name: "x".into() }).await.unwrap();
     let Answer::Refused { why } = refused else { panic!() };
     assert!(why.starts_with("no agent named x has joined"), "{why}");
+    // nobody was put out: nobody has to hear of it
+    assert_eq!(*roll.0.lock().unwrap(), 0);
+    assert_eq!(asked(Ask::RevokeAgent { name: "vm-1".into() }).await.unwrap(), Answer::Done);
     assert_eq!(*roll.0.lock().unwrap(), 1);
 
     stop.cancel();
