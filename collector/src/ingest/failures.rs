@@ -1,6 +1,7 @@
 //! How often somebody may try to join and fail.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -39,9 +40,12 @@ impl Failures {
 
     /// A try succeeded.
     pub(super) fn forgive(&mut self, from: IpAddr) {
-        if let Some(n) = self.of_one.get_mut(&one(from)) {
-            *n = n.saturating_sub(1);
-            self.of_all = self.of_all.saturating_sub(1);
+        if let Entry::Occupied(mut n) = self.of_one.entry(one(from)) {
+            *n.get_mut() -= 1;
+            if *n.get() == 0 {
+                n.remove();
+            }
+            self.of_all -= 1;
         }
     }
 }
@@ -82,6 +86,7 @@ mod tests {
             assert!(failures.begin(v4, now));
             failures.forgive(v4);
         }
+        assert!(failures.of_one.is_empty());
         let of = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
         let taken = (0..50).filter(|n| failures.begin(of(*n), now)).count();
         assert_eq!(taken, 10);
