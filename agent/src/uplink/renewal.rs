@@ -50,10 +50,10 @@ async fn until(at_ms: u64) {
 }
 
 async fn once(identity: &Identity, channel: Channel) -> Result<Identity, String> {
-    let lying = identity.clone();
-    let lying = tokio::task::spawn_blocking(move || lying.replaced());
+    let own = identity.clone();
+    let on_disk = tokio::task::spawn_blocking(move || own.replaced());
     // what an earlier try kept before its connection ended is the one to go on with
-    if let Ok(Ok(Some(kept))) = lying.await {
+    if let Ok(Ok(Some(kept))) = on_disk.await {
         return Ok(kept);
     }
     let request = Request::new().map_err(|e| e.to_string())?;

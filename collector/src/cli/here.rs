@@ -1,5 +1,6 @@
 //! The collector of this machine, for the commands that change whom it hears.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -56,8 +57,13 @@ impl Here {
         for folder in named.into_iter().chain(usual) {
             match folder.join(FOLDER).try_exists() {
                 Ok(true) => data = data.or(Some(folder)),
-                // what cannot be looked into may well be the one
-                Err(_) if data.is_none() => return Err(NoAnswer::NotYours(folder).into()),
+                // what may not be looked into may well be the one
+                Err(why) if data.is_none() && why.kind() == ErrorKind::PermissionDenied => {
+                    return Err(NoAnswer::NotYours(folder).into());
+                }
+                Err(why) if data.is_none() => {
+                    return Err(anyhow!("cannot look into {}: {why}", folder.display()).into());
+                }
                 Ok(false) | Err(_) => {}
             }
         }

@@ -66,7 +66,7 @@ impl Caller {
     }
 
     /// It is an agent: its connection may last.
-    pub(super) fn is_known(&self) {
+    pub(super) fn make_known(&self) {
         self.known.store(true, Ordering::Relaxed);
     }
 }

@@ -94,12 +94,7 @@ pub struct Needs {
 /// What the sessions share.
 #[derive(Debug, Clone)]
 pub struct Ingest {
-    fleet: Arc<Fleet>,
-    writer: Writer,
-    identity: Arc<Identity>,
-    roll: Arc<dyn Roll>,
-    tls_only: bool,
-    now: fn() -> Timestamp,
+    needs: Needs,
     counters: Arc<Counters>,
     streams: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -109,14 +104,8 @@ pub struct Ingest {
 impl Ingest {
     /// `stop` ends every session in order.
     pub fn new(needs: Needs, stop: CancellationToken) -> Self {
-        let Needs { fleet, writer, identity, roll, tls_only, now } = needs;
         Self {
-            fleet,
-            writer,
-            identity,
-            roll,
-            tls_only,
-            now,
+            needs,
             counters: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             sessions: TaskTracker::new(),
@@ -132,7 +121,7 @@ impl Ingest {
     /// Hears agents on `listeners` until told to stop and every session has ended.
     pub async fn serve(self, listeners: Vec<TcpListener>) -> Result<(), ServeError> {
         let (stop, sessions) = (self.stop.clone(), self.sessions.clone());
-        let tls = Arc::new(self.identity.tls(self.now)?);
+        let tls = Arc::new(self.needs.identity.tls(self.needs.now)?);
         let (lines, incoming) = mpsc::channel(LINES_WAITING_MAX);
         let open = |listener| {
             let (tls, counters, stop) = (Arc::clone(&tls), self.counters(), stop.clone());

@@ -81,7 +81,7 @@ impl Session {
             }
         };
         counters.streams.add(1);
-        self.caller.is_known();
+        self.caller.make_known();
         let agent = seat.agent().clone();
         tracing::info!(%agent, %from, "agent connected");
         let ended = self.converse(&agent, seat, welcome).await;
@@ -101,14 +101,15 @@ impl Session {
             return Err(Status::invalid_argument("the first message must be a hello"));
         };
         let protocol = negotiate(&hello)?;
-        let now = (self.ingest.now)();
+        let now = (self.ingest.needs.now)();
         let recognised = recognise(&self.ingest, &self.caller, &hello, now).await;
         self.member = recognised.map_err(|why| joining::status(&why))?;
         let guest = Guest { address: self.caller.address, proven: self.member.is_some() };
-        let seat = self.ingest.fleet.enter(&hello, guest, now).map_err(|none| match none {
-            NoSeat::Unknown(_) => Status::unauthenticated(none.to_string()),
-            NoSeat::Taken { .. } => Status::already_exists(none.to_string()),
-        })?;
+        let seat =
+            self.ingest.needs.fleet.enter(&hello, guest, now).map_err(|none| match none {
+                NoSeat::Unknown(_) => Status::unauthenticated(none.to_string()),
+                NoSeat::Taken { .. } => Status::already_exists(none.to_string()),
+            })?;
         Ok((seat, Welcome { protocol, build: env!("CARGO_PKG_VERSION").to_owned() }))
     }
 
@@ -129,7 +130,7 @@ impl Session {
         self.send(&FromCollector::Assignment((*assignment).clone())).await?;
         let mut reading = true;
         let mut overdue: Option<Instant> = None;
-        let expiry = self.expiry((self.ingest.now)());
+        let expiry = self.expiry((self.ingest.needs.now)());
         while reading || !self.under_way.is_empty() {
             match self.next(&mut seat, reading, overdue, expiry).await {
                 Next::Message(message) => match message? {
@@ -185,7 +186,7 @@ impl Session {
         seat: &Seat,
         message: pb::AgentMessage,
     ) -> Result<(), Status> {
-        let now = (self.ingest.now)();
+        let now = (self.ingest.needs.now)();
         match self.read(message)? {
             FromAgent::Hello(_) => Err(Status::invalid_argument("a second hello")),
             FromAgent::Heartbeat(beat) => {
@@ -219,7 +220,7 @@ impl Session {
         let arrival = Arrival { agent: agent.clone(), received, batch };
         let closing = |_| Status::unavailable("the collector stops; come back later");
         let kept = tokio::select! {
-            kept = self.ingest.writer.append(arrival) => kept.map_err(closing)?,
+            kept = self.ingest.needs.writer.append(arrival) => kept.map_err(closing)?,
             () = self.outbound.closed() => return Err(Status::cancelled("the agent is gone")),
         };
         self.under_way
@@ -284,10 +285,10 @@ async fn recognise(
     hello: &Hello,
     now: Timestamp,
 ) -> Result<Option<Member>, Refusal> {
-    let identity = &ingest.identity;
+    let identity = &ingest.needs.identity;
     if matches!(caller.way, Way::Clear) {
         return match identity.has_joined(&hello.agent) {
-            _ if ingest.tls_only => Err(Refusal::TlsOnly),
+            _ if ingest.needs.tls_only => Err(Refusal::TlsOnly),
             true => Err(Refusal::InTheClear(hello.agent.clone())),
             false => Ok(None),
         };

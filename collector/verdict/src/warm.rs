@@ -25,9 +25,7 @@ impl WarmIds {
         self.targets.retain(|&t| target_nats(world, t, now) > 1.0);
         self.agents.retain(|&a| agent_nats(world, a, now) > 1.0);
     }
-}
 
-impl WarmIds {
     /// Takes the heat of what is explained now away: only what open faults do not cover stays warm.
     pub(crate) fn reheat(&self, world: &mut World, now: i64) {
         for &t in &self.targets {
