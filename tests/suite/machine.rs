@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use parallax_tests::machine::{Machine, missing};
-use parallax_tests::until;
+use parallax_tests::{long, until};
 use serde_json::Value;
 
 /// How long something that goes by itself may take on a busy machine.
 const SOON: Duration = Duration::from_mins(1);
+
+/// How long it may take to notice that a process hangs, and to be rid of it.
+const HANGS: Duration = Duration::from_mins(3);
 
 const COLLECTOR: &str = r#"
 [[agents]]
@@ -80,7 +83,19 @@ fn packages_live_and_die_as_they_should() {
     let after = pids(&machine);
     assert!(before.iter().zip(&after).all(|(old, new)| old != new), "{before:?} {after:?}");
 
+    // so does what hangs, after half a minute without a word and as long again to die
+    if long() {
+        machine.type_in("systemctl kill -s STOP parallax parallax-agent");
+        until("the watchdog bites", HANGS, || {
+            let now = pids(&machine);
+            let new = now.iter().zip(&after).all(|(new, old)| new != old && new != "0");
+            if new { Ok(()) } else { Err(format!("{after:?} {now:?}")) }
+        });
+        sees(&machine, 3);
+    }
+
     // an upgrade restarts what runs, with what it knew
+    let after = pids(&machine);
     let epoch = "ls /var/lib/parallax-agent";
     let knew = machine.type_in(epoch);
     machine.type_in("dpkg -i /srv/packages/*.deb");
@@ -130,6 +145,7 @@ fn three_commands_make_an_agent_of_a_fresh_machine() {
     let make_token = "parallax token create --region eu-west --provider hetzner";
     let line = collector.type_in(make_token);
 
+    eprintln!();
     let begun = Instant::now();
     let commands = [
         "apt-get install -y /srv/packages/parallax-agent_*.deb",
