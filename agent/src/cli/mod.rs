@@ -11,6 +11,7 @@ mod run;
 mod seen;
 mod systemd;
 mod url;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +42,7 @@ enum Command {
     Enroll(Enroll),
     /// Look at what the collector assigns, until told to stop (SIGTERM or Ctrl-C)
     Run(Run),
-    /// Look once, from here, and show every stage
+    /// Look from here, once or again and again, and show every stage
     Probe(Probe),
     /// Print the manual page, or write one for each command
     #[command(hide = true)]
@@ -106,6 +107,7 @@ struct Run {
   parallax-agent probe 'dns://shop.example?type=AAAA&server=9.9.9.9:53' --output json
   parallax-agent probe 'tcp://mail.shop.example:25?expect=^220'
   parallax-agent probe 'icmp://192.0.2.1?count=5'
+  parallax-agent probe https://shop.example/ --watch --interval 5s
   parallax-agent probe grpcs://cart.shop.example:443/shop.Cart --ca corp-ca.pem
   parallax-agent probe https://api.shop.example/ --client-certificate me.pem --client-key-file me.key
   parallax-agent probe https://shop.example/ --proxy proxy.example:3128
@@ -124,6 +126,15 @@ struct Probe {
     /// Longest time the look may take
     #[arg(long, value_parser = humantime::parse_duration, default_value = "5s")]
     timeout: Duration,
+    /// Look again and again, a line each, until interrupted
+    #[arg(long)]
+    watch: bool,
+    /// Time from one look to the next
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "1s", requires = "watch")]
+    interval: Duration,
+    /// Stop after so many looks
+    #[arg(long, value_name = "LOOKS", requires = "watch")]
+    count: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -11,13 +11,20 @@ use parallax_model::{
 };
 use serde_json::{Map, Value, json};
 
+use super::watch::Watch;
 use super::{FAILED, Output, Probe, USAGE, fail, seen, url};
 use crate::probe::{Surroundings, look};
+
+/// More than ten looks a second is an attack.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 impl Probe {
     pub(super) async fn run(self) -> ExitCode {
         if self.timeout.is_zero() || self.timeout > LATENCY_MAX {
             return fail(USAGE, "--timeout must be more than nothing and at most an hour");
+        }
+        if self.interval < INTERVAL_MIN {
+            return fail(USAGE, "--interval must be 100ms or more");
         }
         let mut check = match url::check(&self.url) {
             Ok(check) => check,
@@ -44,6 +51,10 @@ impl Probe {
             agents: Selector::default(),
             check,
         };
+        if self.watch {
+            let Self { interval, count, output, .. } = self;
+            return Watch { every: interval, count, output }.run(target, around).await;
+        }
         let result = look(&target, &around, now(), true).await;
         match self.output {
             Output::Table => print(&table(&target, &result)),
@@ -58,14 +69,14 @@ fn print(text: &str) {
     println!("{}", text.trim_end());
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(since.as_micros() as i64)
 }
 
 /// `outcome` is `ok` or `fail`; `error` a kind of the vocabulary or null; times are whole microseconds,
 /// of stages that were reached.
-fn json(target: &Target, result: &ProbeResult) -> Value {
+pub(super) fn json(target: &Target, result: &ProbeResult) -> Value {
     let stages: Map<String, Value> = result
         .stages
         .iter()

@@ -92,6 +92,48 @@ fn every_sample_looks_well_at_a_real_server() {
     }
 }
 
+#[test]
+fn every_kind_can_be_watched_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let servers = servers::Servers::start(folder.path());
+    let ca = servers.ca.to_str().unwrap();
+    let secure = &["--ca", ca][..];
+    let key = folder.path().join("key");
+    std::fs::write(&key, "sk-practice\n").unwrap();
+    let keyed = &["--key-file", key.to_str().unwrap()][..];
+    let mut looks = vec![
+        ("http", format!("https://{}/", servers.page), secure),
+        ("tls", format!("tls://{}", servers.smtp), secure),
+        ("tcp", format!("tcp://{}?expect=^220", servers.mail), &[][..]),
+        ("dns", format!("dns://shop.example?server={}", servers.dns), &[]),
+        ("grpc", format!("grpcs://{}/shop.Cart", servers.grpc), secure),
+        ("llm", format!("openai+http://{}/v1/chat/completions?model=m", servers.llm_plain), keyed),
+    ];
+    if may_ping() {
+        looks.push(("icmp", "icmp://127.0.0.1?count=1".to_owned(), &[]));
+    }
+    for (kind, url, lent) in looks {
+        let watch = ["probe", &url, "--watch", "--interval", "100ms", "--count", "3"];
+        let args = |more: &[&'static str]| {
+            let all = watch.iter().copied().chain(lent.iter().copied()).chain(more.iter().copied());
+            all.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let out = run("parallax-agent", args(&["--output", "json"]));
+        let said = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success(), "{url}: {said}{}", String::from_utf8_lossy(&out.stderr));
+        let lines: Vec<serde_json::Value> =
+            said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3, "{said}");
+        for line in lines {
+            assert_eq!((&line["kind"], &line["outcome"]), (&kind.into(), &"ok".into()), "{line}");
+        }
+        let out = run("parallax-agent", args(&[]));
+        let said = String::from_utf8_lossy(&out.stdout);
+        assert!(said.contains("3 looks, 0 failed; good ones took"), "{kind}: {said}");
+        assert_eq!(said.lines().count(), 4, "{kind}: {said}");
+    }
+}
+
 /// The one agent, with the pins, the keys and the authority that the samples need.
 fn start_agent(world: &World, servers: &servers::Servers) -> parallax_tests::Parallax {
     let folder = world.folder();

@@ -26,6 +26,8 @@ const HOSTS: &[&str] = &[
     "cart.shop.example",
     "api.shop.example",
     "smtp.shop.example",
+    // by hand, where nothing pins a name
+    "127.0.0.1",
 ];
 
 /// All servers. Dropping them ends them.
@@ -34,6 +36,8 @@ pub(super) struct Servers {
     pub(super) page: SocketAddr,
     pub(super) api: SocketAddr,
     pub(super) llm: SocketAddr,
+    /// The same in the clear.
+    pub(super) llm_plain: SocketAddr,
     pub(super) grpc: SocketAddr,
     pub(super) dns: SocketAddr,
     pub(super) mail: SocketAddr,
@@ -69,6 +73,7 @@ impl Servers {
             page,
             api,
             llm,
+            llm_plain: services[1].addr(),
             grpc,
             dns,
             mail,
