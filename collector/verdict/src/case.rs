@@ -1,17 +1,13 @@
 //! The looks and the suspects of one sitting: everything hot, laid out for weighing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use parallax_model::ErrorKind;
-
+use crate::accuse::{Accusations, Row};
+use crate::order::newest_first;
 use crate::path::{LOOKS, Mark, Path};
 use crate::suspect::What;
 use crate::warm::{SETS_OF_PATH, Warm, WarmIds};
 use crate::world::{NONE, World};
-
-/// Most paths weighed at once. Beyond it (a fleet of a million paths failing as a whole) the
-/// rest waits: what is at fault then shows in any part.
-const PATHS_MAX: usize = 400_000;
 
 /// One look, laid out.
 #[derive(Debug, Clone, Copy)]
@@ -84,17 +80,6 @@ const DEPENDANT_COST: f64 = 4.0;
 /// Nats that a bad look is worth at most if it comes an interval after another: about what the first was.
 const GOES_ON_NATS: f32 = 7.0;
 
-/// The most that kinds can add: see `What::kind_nats` and `gain`.
-const KINDS_NATS_MAX: f64 = 4.0;
-
-/// What a set's bad looks could be worth at most, how many there are, and how many were refusals.
-#[derive(Debug, Clone, Copy, Default)]
-struct Charge {
-    nats: f64,
-    bad: u32,
-    blocked: u32,
-}
-
 impl Case {
     /// Lays out what is hot; none when nothing in it could pay the cost of any fault.
     pub(crate) fn build(world: &World, known: &Known, warm: &WarmIds, now: i64) -> Option<Self> {
@@ -109,12 +94,12 @@ impl Case {
         ids.sort_unstable();
         ids.dedup();
         ids.retain(|&id| !is_mute(world, &world.paths[id as usize]));
-        let charges = charges(world, known, &warm, &ids);
-        if charges.is_empty() {
+        let mut accusations = Accusations::new(world, known, &warm, &ids);
+        if !accusations.stand(known) {
             return None;
         }
         let mut case = Self { now, ..Self::default() };
-        case.accuse(world, known, &warm, &ids, &charges);
+        case.keep(world, known, &accusations);
         case.lay_out(world);
         Some(case)
     }
@@ -151,129 +136,48 @@ impl Case {
                 }
             }
         }
-        self.looks.sort_unstable_by_key(|l| (std::cmp::Reverse(l.at), l.path));
+        newest_first(self.now, &mut self.looks);
     }
 
     /// Keeps each accused set of paths once, under its first word, and the paths of those sets.
-    fn accuse(
-        &mut self,
-        world: &World,
-        known: &Known,
-        warm: &Warm,
-        ids: &[u32],
-        charges: &BTreeMap<What, Charge>,
-    ) {
-        let mut members: BTreeMap<What, (u32, u64)> = BTreeMap::new();
-        let mut mine: Vec<(u32, [Option<What>; SETS_OF_PATH])> = Vec::new();
-        for &id in ids {
-            let mut sets = warm.sets_of(world, &world.paths[id as usize]);
-            for set in &mut sets {
-                match set.filter(|what| charges.contains_key(what)) {
-                    Some(what) => {
-                        let m = members.entry(what).or_default();
-                        *m = (m.0 + 1, m.1.wrapping_add(scramble(id)));
-                    }
-                    None => *set = None,
-                }
-            }
-            if sets.iter().any(Option::is_some) && mine.len() < PATHS_MAX {
-                mine.push((id, sets));
-            }
+    fn keep(&mut self, world: &World, known: &Known, accusations: &Accusations) {
+        let kept = accusations.first_words(known);
+        self.suspects = kept.iter().map(|&(what, _)| suspect(what, known)).collect();
+        let mut index = vec![NONE; accusations.sets.len()];
+        for (place, &(_, set)) in (0..).zip(&kept) {
+            index[set as usize] = place;
         }
-        let kept = keep_first_words(charges, &members, known);
-        self.suspects = kept.iter().map(|&what| suspect(what, known)).collect();
-        let index: BTreeMap<What, u32> = kept.into_iter().zip(0..).collect();
-        for (id, sets) in mine {
-            self.paths.push(CasePath::new(world, id, sets.iter().flatten(), &index));
-        }
+        self.paths = accusations.rows.iter().map(|row| CasePath::new(world, row, &index)).collect();
         self.paths.sort_unstable_by_key(|p| (p.target, p.agent));
     }
 }
 
 impl CasePath {
-    fn new<'a>(
-        world: &World,
-        id: u32,
-        sets: impl Iterator<Item = &'a What>,
-        index: &BTreeMap<What, u32>,
-    ) -> Self {
-        let path = &world.paths[id as usize];
+    fn new(world: &World, row: &Row, index: &[u32]) -> Self {
+        let path = &world.paths[row.id as usize];
         let domain = world.agents[path.agent as usize].domain;
         let mut new = Self {
-            id,
+            id: row.id,
             agent: path.agent,
             target: path.target,
             domain,
             sets: [NONE; SETS_OF_PATH],
             count: 0,
         };
-        for set in sets.filter_map(|what| index.get(what)) {
-            new.sets[usize::from(new.count)] = *set;
+        let accused = row.sets.iter().filter(|&&set| set != NONE);
+        for place in accused.map(|&set| index[set as usize]).filter(|&place| place != NONE) {
+            new.sets[usize::from(new.count)] = place;
             new.count += 1;
         }
         new
     }
 }
 
-/// Every set whose bad looks could pay its cost, if all of them spoke for it alone.
-fn charges(world: &World, known: &Known, warm: &Warm, ids: &[u32]) -> BTreeMap<What, Charge> {
-    let mut charges: BTreeMap<What, Charge> =
-        known.open.iter().map(|&what| (what, Charge::default())).collect();
-    for &id in ids {
-        let path = &world.paths[id as usize];
-        let (fail, slow) = (path.noise.fail_rate(), path.noise.slow_rate());
-        let mut charge = Charge::default();
-        for mark in path.seen().map(|s| s.mark).filter(|m| m.is_bad() && !m.is_settled()) {
-            charge.nats += if mark.is_slow() { -slow.ln() } else { -fail.ln() };
-            charge.bad += 1;
-            charge.blocked += u32::from(mark.kind() == Some(ErrorKind::Blocked));
-        }
-        if charge.bad == 0 {
-            continue;
-        }
-        for what in warm.sets_of(world, path).into_iter().flatten() {
-            let sum = charges.entry(what).or_default();
-            sum.nats += charge.nats;
-            sum.bad += charge.bad;
-            sum.blocked += charge.blocked;
-        }
-    }
-    charges.retain(|what, c| {
-        known.open.contains(what) || c.nats + KINDS_NATS_MAX >= cost(*what, known)
-    });
-    charges
-}
-
-/// Of sets with the same paths keeps the first in the order of words; open faults come before all,
-/// and a refusal of addresses is told of the provider, not of its region.
-fn keep_first_words(
-    accused: &BTreeMap<What, Charge>,
-    members: &BTreeMap<What, (u32, u64)>,
-    known: &Known,
-) -> Vec<What> {
-    let mut order: Vec<(bool, bool, What)> = accused
-        .iter()
-        .map(|(&what, c)| {
-            let refusal = matches!(what, What::ServiceProvider(..)) && c.blocked * 2 > c.bad;
-            (!known.open.contains(&what), !refusal, what)
-        })
-        .collect();
-    order.sort_unstable();
-    let mut seen = BTreeSet::new();
-    let mut kept: Vec<What> = order
-        .into_iter()
-        .map(|(_, _, what)| what)
-        .filter(|what| members.get(what).is_some_and(|m| seen.insert(*m)))
-        .collect();
-    kept.sort_unstable();
-    kept
-}
-
 fn suspect(what: What, known: &Known) -> Suspect {
     Suspect { what, cost: cost(what, known), open: known.open.contains(&what) }
 }
 
-fn cost(what: What, known: &Known) -> f64 {
+pub(crate) fn cost(what: What, known: &Known) -> f64 {
     if known.open.contains(&what) {
         OPEN_COST
     } else if known.dependants.contains(&what) {
@@ -281,14 +185,6 @@ fn cost(what: What, known: &Known) -> f64 {
     } else {
         what.cost()
     }
-}
-
-/// Spreads a number over 64 bits (the finaliser of `SplitMix64`).
-const fn scramble(id: u32) -> u64 {
-    let mut x = (id as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 /// Chance that a path that was bad so long ago is still bad, whatever the reason: looks that were asked

@@ -36,30 +36,68 @@ struct Tally {
     nats: f64,
 }
 
-/// Gathers the evidence for an open fault from the case at hand.
-pub(crate) fn evidence(world: &World, case: &Case, open: &Open) -> Evidence {
-    let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
-    let mut kinds: BTreeMap<ErrorKind, u32> = BTreeMap::new();
-    let rate = open.rate.clamp(0.01, 0.99);
-    for look in open.looks(world, case).filter(|l| l.at >= open.onset_ms()) {
-        let tally = tallies.entry(look.path).or_default();
-        if open.is_bad(look) {
-            let x = f64::from(look.usual);
-            tally.bad += 1;
-            tally.nats += ((x + (1.0 - x) * rate) / x).ln();
-            // newest first: the first kind met is the latest
-            tally.kind = tally.kind.or(look.mark.kind());
-            if let Some(kind) = look.mark.kind() {
-                *kinds.entry(kind).or_default() += 1;
+/// The looks of an open fault, counted: all that its evidence rests on, and quick to have.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    /// Paths with bad looks, those with most first; their place in the case and what they saw.
+    fore: Vec<(u32, Tally)>,
+    /// Paths of it without any.
+    against: Vec<(u32, Tally)>,
+    /// Kinds of error, the most common first.
+    kinds: Vec<(ErrorKind, u32)>,
+    /// What the looks of each agent say for it, in nats.
+    agents: BTreeMap<u32, f64>,
+}
+
+impl Counts {
+    pub(crate) fn of(world: &World, case: &Case, open: &Open) -> Self {
+        let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
+        let mut kinds: BTreeMap<ErrorKind, u32> = BTreeMap::new();
+        let rate = open.rate.clamp(0.01, 0.99);
+        for look in open.looks(world, case).filter(|l| l.at >= open.onset_ms()) {
+            let tally = tallies.entry(look.path).or_default();
+            if open.is_bad(look) {
+                let x = f64::from(look.usual);
+                tally.bad += 1;
+                tally.nats += ((x + (1.0 - x) * rate) / x).ln();
+                // newest first: the first kind met is the latest
+                tally.kind = tally.kind.or(look.mark.kind());
+                if let Some(kind) = look.mark.kind() {
+                    *kinds.entry(kind).or_default() += 1;
+                }
+            } else {
+                tally.ok += 1;
+                tally.nats += (1.0 - rate).ln();
             }
-        } else {
-            tally.ok += 1;
-            tally.nats += (1.0 - rate).ln();
         }
+        let mut agents: BTreeMap<u32, f64> = BTreeMap::new();
+        for (&path, tally) in &tallies {
+            *agents.entry(case.paths[path as usize].agent).or_default() += tally.nats;
+        }
+        let (mut fore, against): (Vec<_>, Vec<_>) =
+            tallies.into_iter().partition(|(_, t)| t.bad > 0);
+        fore.sort_by(|(a, x), (b, y)| y.bad.cmp(&x.bad).then(x.ok.cmp(&y.ok)).then(a.cmp(b)));
+        let mut kinds: Vec<(ErrorKind, u32)> = kinds.into_iter().collect();
+        kinds.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        Self { fore, against, kinds, agents }
     }
-    let without = without(world, case, open, &tallies);
-    let (mut fore, against): (Vec<_>, Vec<_>) = tallies.into_iter().partition(|(_, t)| t.bad > 0);
-    fore.sort_by(|(a, x), (b, y)| y.bad.cmp(&x.bad).then(x.ok.cmp(&y.ok)).then(a.cmp(b)));
+
+    /// The witnesses for the fault that will be listed: agent and target, by their numbers.
+    pub(crate) fn listed(&self, case: &Case) -> impl Iterator<Item = (u32, u32)> {
+        let paths = self.fore.iter().take(WITNESSES_MAX).map(|(path, _)| *path);
+        paths.map(|path| (case.paths[path as usize].agent, case.paths[path as usize].target))
+    }
+
+    /// The most common kind of error.
+    pub(crate) fn kind(&self) -> Option<ErrorKind> {
+        self.kinds.first().map(|(kind, _)| *kind)
+    }
+}
+
+/// Gathers the evidence for an open fault from the case at hand and its counts.
+pub(crate) fn evidence(world: &World, case: &Case, open: &Open, counts: Counts) -> Evidence {
+    let without = without(world, case, open, &counts.agents);
+    let Counts { fore, against, kinds, .. } = counts;
     let failing: Vec<(u32, u32)> = fore
         .iter()
         .map(|(path, _)| &case.paths[*path as usize])
@@ -67,8 +105,6 @@ pub(crate) fn evidence(world: &World, case: &Case, open: &Open) -> Evidence {
         .collect();
     let within = against.into_iter().map(|(path, t)| witness(world, case, path, &t)).collect();
     let (against_count, witnesses_against) = bounds(world, case.now, open, within, &failing);
-    let mut kinds: Vec<(ErrorKind, u32)> = kinds.into_iter().collect();
-    kinds.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     Evidence {
         for_count: fore.len() as u32,
         against_count,
@@ -184,12 +220,7 @@ fn bystander(world: &World, path: &Path, now: i64, since: i64) -> Option<Witness
 
 /// The confidence, were one agent's looks not there: for the most telling agents. Everything is
 /// weighed anew, as what speaks for the fault may speak for its rival, too.
-fn without(
-    world: &World,
-    case: &Case,
-    open: &Open,
-    tallies: &BTreeMap<u32, Tally>,
-) -> Vec<Without> {
+fn without(world: &World, case: &Case, open: &Open, agents: &BTreeMap<u32, f64>) -> Vec<Without> {
     let is_part = |what: &What| open.parts.contains(what) || open.what == *what;
     let sets: Vec<u32> =
         (0..).zip(&case.suspects).filter(|(_, s)| is_part(&s.what)).map(|(set, _)| set).collect();
@@ -197,11 +228,7 @@ fn without(
     if sets.is_empty() || case.looks.len() > WITHOUT_LOOKS_MAX {
         return Vec::new();
     }
-    let mut nats: BTreeMap<u32, f64> = BTreeMap::new();
-    for (&path, tally) in tallies {
-        *nats.entry(case.paths[path as usize].agent).or_default() += tally.nats;
-    }
-    let mut order: Vec<(u32, f64)> = nats.into_iter().collect();
+    let mut order: Vec<(u32, f64)> = agents.iter().map(|(&agent, &nats)| (agent, nats)).collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let domains = fresh_domains(world, case.now).len() as u32;
     order

@@ -21,6 +21,8 @@ const KIND_LOOKS: f64 = 4.0;
 const SLOW_COST: f64 = 2.0;
 /// What a fault must gain beyond its cost to be part of an explanation.
 pub(crate) const NET_MIN: f64 = 0.5;
+/// Sums of the same nats in another order differ by less.
+const ROUNDING: f64 = 1e-6;
 
 /// The best stretch of one suspect.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,8 +41,17 @@ pub(crate) struct Stretch {
     pub(crate) bad: u32,
 }
 
-/// Nats that a bad look is worth at each rate.
+/// Nats that a bad look is worth at each rate; those of the lower ones are wanted for few looks, and
+/// are not a number until then.
 type Nats = [f64; FAIL_RATES.len()];
+
+/// The value of the look before: how likely it was as explained so far, as bits, and whether it was slow.
+#[derive(Debug, Default)]
+struct Same {
+    usual: u32,
+    slow: bool,
+    nats: f64,
+}
 
 /// What every bad look of a case is worth, as explained so far, and the stretches that follow.
 #[derive(Debug, Clone)]
@@ -65,17 +76,11 @@ impl<'a> Sheet<'a> {
     /// Nothing is explained yet.
     pub(crate) fn new(case: &'a Case, ledger: &'a Ledger) -> Self {
         let usual: Vec<f32> = ledger.looks.iter().map(|&l| case.looks[l as usize].usual).collect();
-        let mut sheet = Self {
-            case,
-            ledger,
-            nats: vec![Nats::default(); usual.len()],
-            usual,
-            found: vec![Found::Stale; case.suspects.len()],
-        };
-        let mut same = None;
-        for bad in 0..sheet.usual.len() {
-            sheet.nats[bad] = sheet.worth(bad, &mut same);
-        }
+        let found = vec![Found::Stale; case.suspects.len()];
+        let mut sheet =
+            Self { case, ledger, nats: vec![Nats::default(); usual.len()], usual, found };
+        let mut same = Same::default();
+        (0..sheet.usual.len()).for_each(|bad| sheet.value(bad, &mut same));
         sheet
     }
 
@@ -84,8 +89,9 @@ impl<'a> Sheet<'a> {
         if let Found::Known(found) = self.found[set] {
             return found;
         }
-        let by_fail = self.best_rate(set, self.ledger.fails(set), &FAIL_RATES, false);
-        let by_slow = self.best_rate(set, self.ledger.slows(set), &SLOW_RATES, true);
+        let ledger = self.ledger;
+        let by_fail = self.best_rate(set, ledger.fails(set), &FAIL_RATES, false);
+        let by_slow = self.best_rate(set, ledger.slows(set), &SLOW_RATES, true);
         let found = match (by_fail, by_slow) {
             (Some(f), Some(s)) => Some(if s.gain > f.gain { s } else { f }),
             (found, other) => found.or(other),
@@ -99,13 +105,13 @@ impl<'a> Sheet<'a> {
         let q = stretch.rate as f32;
         let ledger = self.ledger;
         let entries = if stretch.slow { ledger.slows(set) } else { ledger.fails(set) };
-        let mut same = None;
+        let mut same = Same::default();
         for entry in entries {
             let bad = entry.bad as usize;
             let look = ledger.looks[bad];
             if (stretch.last..=stretch.first).contains(&look) {
                 self.usual[bad] += (1.0 - self.usual[bad]) * q;
-                self.nats[bad] = self.worth(bad, &mut same);
+                self.value(bad, &mut same);
                 let path = self.case.looks[look as usize].path;
                 for &touched in self.case.paths[path as usize].sets() {
                     self.found[touched as usize] = Found::Stale;
@@ -114,34 +120,57 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// What a bad look is worth; `same` remembers the last answer, as most paths are alike.
-    fn worth(&self, bad: usize, same: &mut Option<(f32, bool, Nats)>) -> Nats {
-        let usual = self.usual[bad];
+    /// Values a bad look at the highest rate; `same` is the last answer, as most looks are alike.
+    fn value(&mut self, bad: usize, same: &mut Same) {
         let slow = self.case.looks[self.ledger.looks[bad] as usize].mark.is_slow();
-        match *same {
-            Some((x, s, nats)) if x.to_bits() == usual.to_bits() && s == slow => nats,
-            _ => {
-                let x = f64::from(usual);
-                let rates: &[f64] = if slow { &SLOW_RATES } else { &FAIL_RATES };
-                let mut nats = Nats::default();
-                for (nats, rate) in nats.iter_mut().zip(rates) {
-                    *nats = ((x + (1.0 - x) * rate) / x).ln();
+        let usual = self.usual[bad];
+        if (same.usual, same.slow) != (usual.to_bits(), slow) {
+            let rate = if slow { SLOW_RATES[0] } else { FAIL_RATES[0] };
+            *same = Same { usual: usual.to_bits(), slow, nats: worth(usual, rate) };
+        }
+        self.nats[bad] = [f64::NAN; FAIL_RATES.len()];
+        self.nats[bad][0] = same.nats;
+    }
+
+    /// … and at the others; most looks are alike.
+    fn value_all(&mut self, bad: &[Entry], rates: &[f64]) {
+        let mut same = (f32::NAN, Nats::default());
+        for bad in bad.iter().map(|entry| entry.bad as usize) {
+            if self.nats[bad][1].is_nan() {
+                let usual = self.usual[bad];
+                if same.0.to_bits() != usual.to_bits() {
+                    let mut nats = self.nats[bad];
+                    for (nats, &rate) in nats.iter_mut().zip(rates).skip(1) {
+                        *nats = worth(usual, rate);
+                    }
+                    same = (usual, nats);
                 }
-                *same = Some((usual, slow, nats));
-                nats
+                self.nats[bad] = same.1;
             }
         }
     }
 
-    fn best_rate(&self, set: usize, bad: &[Entry], rates: &[f64], slow: bool) -> Option<Stretch> {
+    fn best_rate(
+        &mut self,
+        set: usize,
+        bad: &[Entry],
+        rates: &[f64],
+        slow: bool,
+    ) -> Option<Stretch> {
         // no rate gains more than the highest would if nothing worked
         let most: f64 = bad.iter().map(|e| self.nats[e.bad as usize][0]).sum();
         let kinds = bad.iter().map(|e| e.kind).fold(0.0, f64::max) * KIND_LOOKS;
         if most + kinds <= self.case.suspects[set].cost + NET_MIN {
             return None;
         }
+        self.value_all(bad, rates);
         let mut best: Option<Stretch> = None;
         for (column, &rate) in rates.iter().enumerate() {
+            // what it would gain if nothing worked, and a little for the order of the sum
+            let most: f64 = bad.iter().map(|e| self.nats[e.bad as usize][column]).sum();
+            if best.is_some_and(|b| most + kinds + ROUNDING < b.gain) {
+                break;
+            }
             let Some(mut found) = self.scan(bad, column, rate, slow) else { continue };
             if slow {
                 found.gain -= SLOW_COST;
@@ -188,4 +217,10 @@ impl<'a> Sheet<'a> {
         }
         best
     }
+}
+
+/// Nats by which a bad look is better explained if its path fails at that rate.
+fn worth(usual: f32, rate: f64) -> f64 {
+    let x = f64::from(usual);
+    ((x + (1.0 - x) * rate) / x).ln()
 }

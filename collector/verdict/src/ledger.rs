@@ -36,24 +36,28 @@ impl Ledger {
         }
         fails.room();
         slows.room();
-        let mut bad = 0;
+        let (mut bad, mut good) = (0, vec![Good::default(); case.suspects.len()]);
         for look in &case.looks {
-            for &set in case.paths[look.path as usize].sets() {
-                let set = set as usize;
-                if look.mark.is_fail() {
-                    let what = case.suspects[set].what;
-                    let kind = look.mark.kind().map_or(0.0, |k| what.kind_nats(k));
-                    fails.push(set, bad, kind);
-                } else {
-                    fails.good(set);
-                    if look.mark.is_slow() {
-                        slows.push(set, bad, 0.0);
-                    } else {
-                        slows.good(set);
-                    }
+            let sets = case.paths[look.path as usize].sets().iter().map(|&set| set as usize);
+            if look.mark.is_fail() {
+                let kind = look.mark.kind();
+                for set in sets {
+                    let nats = kind.map_or(0.0, |k| case.suspects[set].what.kind_nats(k));
+                    fails.push(set, bad, std::mem::take(&mut good[set].of_fails), nats);
+                }
+                bad += 1;
+            } else if look.mark.is_slow() {
+                for set in sets {
+                    slows.push(set, bad, std::mem::take(&mut good[set].of_slows), 0.0);
+                    good[set].of_fails += 1;
+                }
+                bad += 1;
+            } else {
+                for set in sets {
+                    good[set].of_fails += 1;
+                    good[set].of_slows += 1;
                 }
             }
-            bad += u32::from(look.mark.is_bad());
         }
         Self { looks, fails, slows }
     }
@@ -69,6 +73,13 @@ impl Ledger {
     }
 }
 
+/// Good looks of a suspect since its last failure, and since its last slow look.
+#[derive(Debug, Clone, Copy, Default)]
+struct Good {
+    of_fails: u32,
+    of_slows: u32,
+}
+
 /// One list for each suspect, one behind the other.
 #[derive(Debug)]
 struct Column {
@@ -76,14 +87,12 @@ struct Column {
     /// Where each list begins, and the next free place in it.
     from: Vec<u32>,
     next: Vec<u32>,
-    /// Good looks since the last entry of each.
-    good: Vec<u32>,
 }
 
 impl Column {
     fn new(case: &Case) -> Self {
         let sets = case.suspects.len();
-        Self { entries: Vec::new(), from: vec![0; sets + 1], next: Vec::new(), good: vec![0; sets] }
+        Self { entries: Vec::new(), from: vec![0; sets + 1], next: Vec::new() }
     }
 
     fn count(&mut self, set: usize) {
@@ -99,14 +108,9 @@ impl Column {
         self.entries.resize(self.from.last().copied().unwrap_or(0) as usize, Entry::default());
     }
 
-    fn push(&mut self, set: usize, bad: u32, kind: f64) {
-        let newer_ok = std::mem::take(&mut self.good[set]);
+    fn push(&mut self, set: usize, bad: u32, newer_ok: u32, kind: f64) {
         self.entries[self.next[set] as usize] = Entry { bad, newer_ok, kind };
         self.next[set] += 1;
-    }
-
-    fn good(&mut self, set: usize) {
-        self.good[set] += 1;
     }
 
     fn of(&self, set: usize) -> &[Entry] {

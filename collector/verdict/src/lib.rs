@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`fleet`] (what goes in), [`engine`] (the door); then how a sitting goes:
 //! `path` with `noise`, `latency` and `clock` (what is remembered), `heat` and `warm` (what deserves a look),
-//! `case`, `suspect` and `ledger` (everything suspicious, laid out), `gain` and `explain` (the weighing),
+//! `case`, `suspect`, `accuse`, `order` and `ledger` (everything suspicious, laid out), `gain` and `explain` (the weighing),
 //! `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
 //! `evidence`, `confidence`, `standing`, `silence`, `ask`.
 //!
@@ -10,6 +10,7 @@
 //! Never: a clock, I/O, async, or any dependency but the model.
 #![forbid(unsafe_code)]
 
+mod accuse;
 mod ask;
 mod case;
 mod clock;
@@ -26,6 +27,7 @@ mod ledger;
 mod names;
 mod noise;
 mod open;
+mod order;
 mod path;
 mod ready;
 mod recover;

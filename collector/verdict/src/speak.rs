@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parallax_model::{
-    AgentName, Change, ErrorKind, Evidence, Fault, FaultId, FaultState, Locus, Reason, Region,
-    TargetName, Timestamp,
+    Change, ErrorKind, Evidence, Fault, FaultId, FaultState, Locus, Reason, Region, TargetName,
+    Timestamp,
 };
 
 use crate::case::{Case, CasePath};
-use crate::evidence::{confidence_of, evidence, fleet_coverage, target_coverage};
+use crate::evidence::{Counts, confidence_of, evidence, fleet_coverage, target_coverage};
 use crate::explain::Finding;
 use crate::open::{Open, Told};
 use crate::ready::{Witnesses, places};
@@ -107,26 +107,27 @@ pub(crate) fn retell(world: &World, case: &Case, open: &mut Open) -> Option<Faul
         return None;
     }
     // the first word rests on a few looks: those who joined them, on either side, are news
-    let evidence = evidence(world, case, open);
-    (open.gist.as_ref() != Some(&Gist::of(&evidence))).then(|| speak_with(case, open, evidence))
+    let counts = Counts::of(world, case, open);
+    let gist = Gist::of(case, open, &counts);
+    (open.gist.as_ref() != Some(&gist)).then(|| speak_with(world, case, open, counts))
 }
 
 /// As much of the evidence as a reader would notice.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Gist {
-    agents: BTreeSet<AgentName>,
-    targets: BTreeSet<TargetName>,
+    agents: BTreeSet<u32>,
+    targets: BTreeSet<u32>,
     kind: Option<ErrorKind>,
     tenths: i64,
 }
 
 impl Gist {
-    fn of(evidence: &Evidence) -> Self {
+    fn of(case: &Case, open: &Open, counts: &Counts) -> Self {
         Self {
-            agents: evidence.witnesses_for.iter().map(|w| w.agent.clone()).collect(),
-            targets: evidence.witnesses_for.iter().map(|w| w.target.clone()).collect(),
-            kind: evidence.kinds.first().map(|(kind, _)| *kind),
-            tenths: (evidence.failure_rate * 10.0).round() as i64,
+            agents: counts.listed(case).map(|(agent, _)| agent).collect(),
+            targets: counts.listed(case).map(|(_, target)| target).collect(),
+            kind: counts.kind(),
+            tenths: (open.fault.evidence.failure_rate * 10.0).round() as i64,
         }
     }
 }
@@ -169,13 +170,13 @@ pub(crate) fn close(
 }
 
 fn speak(world: &World, case: &Case, open: &mut Open) -> Fault {
-    let evidence = evidence(world, case, open);
-    speak_with(case, open, evidence)
+    let counts = Counts::of(world, case, open);
+    speak_with(world, case, open, counts)
 }
 
-fn speak_with(case: &Case, open: &mut Open, evidence: Evidence) -> Fault {
-    open.gist = Some(Gist::of(&evidence));
-    open.fault.evidence = evidence;
+fn speak_with(world: &World, case: &Case, open: &mut Open, counts: Counts) -> Fault {
+    open.gist = Some(Gist::of(case, open, &counts));
+    open.fault.evidence = evidence(world, case, open, counts);
     open.fault.updated = Timestamp::from_millis(case.now);
     open.said = case.now;
     open.told = Some(told(open));

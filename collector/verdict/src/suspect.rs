@@ -66,6 +66,22 @@ impl What {
         if matches!(self, Self::Agent(_)) { 9.0 } else { 6.0 }
     }
 
+    /// As one number, another for each: a target's, agent's or place's number stays far below 2^28.
+    pub(crate) const fn packed(self) -> u64 {
+        let (tag, a, b) = match self {
+            Self::Service(t) => (0, t, 0),
+            Self::ServiceRegion(t, r) => (1, t, r),
+            Self::ServiceProvider(t, p) => (2, t, p),
+            Self::Path(t, a) => (3, t, a),
+            Self::Region(r) => (4, r, 0),
+            Self::Provider(p) => (5, p, 0),
+            Self::Agent(a) => (6, a, 0),
+            Self::ServiceDomain(t, d) => (7, t, d),
+            Self::Domain(d) => (8, d, 0),
+        };
+        (tag << 60) | ((a as u64) << 32) | b as u64
+    }
+
     /// The target, for sets that are about one.
     pub(crate) const fn target(self) -> Option<u32> {
         match self {
