@@ -61,9 +61,10 @@ const BLIP_MS: i64 = 5_000;
 /// … unless only a part of the looks fails: blips rarely take all.
 const BLIP_PARTIAL_MS: i64 = 10_000;
 const BLIP_RATE: f64 = 0.9;
-/// A single path has bursts of loss, most of seconds and some of minutes: seven looks in a row, not three.
+/// A single path has bursts of loss, most of seconds and some of minutes: seven looks in a row, not three,
+/// and longer than a hiccup.
 const BURST_INTERVALS: f64 = 6.0;
-const BURST_MIN_MS: i64 = 30_000;
+const BURST_MIN_MS: i64 = 10_000;
 /// Slowness near those who look: days and nights, and queues that fill now and then, slow every third
 /// look; what is to be told of slows most.
 const SLOW_LOCAL_RATE: f64 = 0.6;
