@@ -58,7 +58,7 @@ impl Engine {
     #[expect(clippy::needless_pass_by_value, reason = "a fleet is handed over")]
     pub fn new(fleet: Fleet, first_fault: FaultId) -> Self {
         let mut world = World::default();
-        world.declare(&fleet);
+        world.declare(&fleet, i64::MIN);
         Self {
             world,
             docket: Docket::new(first_fault),
@@ -80,7 +80,7 @@ impl Engine {
     #[expect(clippy::needless_pass_by_value, reason = "a fleet is handed over")]
     pub fn set_fleet(&mut self, fleet: Fleet, now: Timestamp, out: &mut Vec<Change>) {
         self.advance(now);
-        self.world.declare(&fleet);
+        self.world.declare(&fleet, self.now);
         self.docket.drop_gone(&mut self.world, self.now, out);
         let world = &self.world;
         self.warm.targets.retain(|&t| world.targets[t as usize].present);

@@ -284,7 +284,7 @@ pub(crate) fn target_coverage(world: &World, target: u32, now: i64) -> Coverage 
         }
     }
     let unheard = |(id, a): &(usize, &Agent)| {
-        a.declared && a.heard.is_none() && !t.excluded.contains(&(*id as u32))
+        a.declared.is_some() && a.heard.is_none() && !t.excluded.contains(&(*id as u32))
     };
     if t.role == Role::Service {
         let agents = world.agents.iter().enumerate();

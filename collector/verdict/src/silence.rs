@@ -13,7 +13,7 @@ const QUIET_MIN_MS: i64 = 4_000;
 /// While most domains are silent for this share of what it takes, one that is all the way there waits:
 /// they may be silent together, and differ by when each spoke last.
 const HUSHED_SHARE: f64 = 0.5;
-/// Agents never heard get this long from the start, at the longest interval of the fleet.
+/// Agents never heard get this long from when they were declared, at the longest interval of the fleet.
 const GRACE_INTERVALS: i64 = 6;
 
 /// What silence says at one instant.
@@ -42,27 +42,26 @@ impl Silence {
         let anybody = world.agents.iter().any(|a| a.heard.is_some());
         let grace = GRACE_INTERVALS * longest_interval(world);
         // who looks at nothing has nothing to say
-        let speaks = |a: &Agent| a.present && (a.declared || !a.paths.is_empty());
+        let speaks = |a: &Agent| a.present && (a.declared.is_some() || !a.paths.is_empty());
         for (id, agent) in world.agents.iter().enumerate().filter(|(_, a)| speaks(a)) {
             let id = id as u32;
-            match agent.heard {
-                Some(heard) => {
-                    if now - heard > silent_ms(agent) {
-                        silent.insert(id, heard);
-                    }
-                    if !known.contains(&id) {
-                        let all = Domain { quiet: true, hushed: true, heard: i64::MIN };
-                        let domain = domains.entry(agent.domain).or_insert(all);
-                        let hushed_ms = (silent_ms(agent) as f64 * HUSHED_SHARE) as i64;
-                        domain.quiet &= now - heard > quiet_ms(agent);
-                        domain.hushed &= now - heard > hushed_ms;
-                        domain.heard = domain.heard.max(heard);
-                    }
+            let Some(heard) = agent.heard else {
+                let since = agent.declared.map(|since| since.max(start));
+                if let Some(since) = since.filter(|s| anybody && now.saturating_sub(*s) > grace) {
+                    silent.insert(id, since);
                 }
-                None if agent.declared && anybody && now - start > grace => {
-                    silent.insert(id, start);
-                }
-                None => {}
+                continue;
+            };
+            if now - heard > silent_ms(agent) {
+                silent.insert(id, heard);
+            }
+            if !known.contains(&id) {
+                let all = Domain { quiet: true, hushed: true, heard: i64::MIN };
+                let domain = domains.entry(agent.domain).or_insert(all);
+                let hushed_ms = (silent_ms(agent) as f64 * HUSHED_SHARE) as i64;
+                domain.quiet &= now - heard > quiet_ms(agent);
+                domain.hushed &= now - heard > hushed_ms;
+                domain.heard = domain.heard.max(heard);
             }
         }
         let most = |count: usize| count >= 2 && count * 2 > domains.len();

@@ -22,8 +22,9 @@ pub(crate) struct Agent {
     pub(crate) domain: u32,
     /// False once it left the fleet.
     pub(crate) present: bool,
-    /// True if its owner declared it to look at anything; false if it only shows up in results.
-    pub(crate) declared: bool,
+    /// Since when its owner has it look at something, ms ([`i64::MIN`]: from the first); none if it only shows
+    /// up in results.
+    pub(crate) declared: Option<i64>,
     pub(crate) clock: Clock,
     /// When it was last heard live, ms of the engine's clock.
     pub(crate) heard: Option<i64>,
@@ -92,15 +93,18 @@ pub(crate) struct Groups {
 }
 
 impl World {
-    pub(crate) fn declare(&mut self, fleet: &Fleet) {
-        self.agents.iter_mut().for_each(|a| (a.present, a.declared) = (false, false));
+    /// Takes a fleet as it is declared from `now` on, ms.
+    pub(crate) fn declare(&mut self, fleet: &Fleet, now: i64) {
+        let before: Vec<Option<i64>> = self.agents.iter_mut().map(|a| a.declared.take()).collect();
+        self.agents.iter_mut().for_each(|a| a.present = false);
         self.targets.iter_mut().for_each(|t| t.present = false);
         for spec in &fleet.agents {
             if let Some(id) = self.agent(spec) {
                 let (region, provider, domain) = self.labels(spec);
                 let agent = &mut self.agents[id as usize];
                 (agent.region, agent.provider, agent.domain) = (region, provider, domain);
-                (agent.present, agent.declared) = (true, true);
+                agent.present = true;
+                agent.declared = before.get(id as usize).copied().flatten().or(Some(now));
             }
         }
         for spec in &fleet.targets {
@@ -126,7 +130,7 @@ impl World {
                 provider,
                 domain,
                 present: true,
-                declared: false,
+                declared: None,
                 clock: Clock::default(),
                 heard: None,
                 back: i64::MIN,
@@ -253,7 +257,7 @@ impl World {
         }
         if !fleet.targets.is_empty() {
             for (id, agent) in self.agents.iter_mut().enumerate() {
-                agent.declared &= looks.contains(&(id as u32));
+                agent.declared = agent.declared.filter(|_| looks.contains(&(id as u32)));
             }
         }
     }

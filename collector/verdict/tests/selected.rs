@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use parallax_model::fault::TargetState;
 use parallax_model::{
-    AgentName, AgentSpec, Change, Coverage, FaultId, Outcome, Region, Selector, TargetName,
+    AgentName, AgentSpec, Change, Coverage, FaultId, Locus, Outcome, Region, Selector, TargetName,
     Timestamp,
 };
 use parallax_verdict::{Engine, Fleet, Observation, TargetSpec};
 
 const START_MS: i64 = 1_900_000_000_000;
+
+/// Six intervals, and the tick after them.
+const GRACE: Duration = Duration::from_secs(7);
 
 fn name(n: u8) -> AgentName {
     AgentName::new(&format!("a{n}")).unwrap()
@@ -71,6 +74,26 @@ fn who_is_not_to_look_counts_for_nothing() {
     let standing = engine.standings(now).pop().unwrap();
     assert_eq!(standing.coverage, Coverage { domains: 1, assigned: 1 });
     assert_eq!(standing.state, TargetState::Up);
+}
+
+#[test]
+fn an_agent_that_joins_later_has_as_long_to_be_heard_as_one_that_was_there_from_the_start() {
+    let all = fleet(true, &[]);
+    let (mut early, newcomer) = (all.clone(), name(2));
+    early.agents.retain(|a| a.name != newcomer);
+    let mut engine = Engine::new(early, FaultId(1));
+    let two = [(0, "wide"), (1, "wide"), (0, "near"), (1, "near")];
+    assert_eq!(minute(&mut engine, 0, &two), []);
+    let joined = Timestamp::from_millis(START_MS + 60_000);
+    let mut said = Vec::new();
+    engine.set_fleet(all.clone(), joined, &mut said);
+    // declared anew for another reason: it joined when it joined
+    engine.set_fleet(all, joined + Duration::from_secs(3), &mut said);
+    assert_eq!(said, []);
+    let said = minute(&mut engine, 60, &two);
+    let [Change::Opened(fault)] = &said[..] else { panic!("{said:?}") };
+    let silent = Locus::Agent { agent: newcomer };
+    assert_eq!((&fault.locus, fault.onset, fault.opened), (&silent, joined, joined + GRACE));
 }
 
 #[test]
