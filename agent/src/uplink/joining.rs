@@ -22,7 +22,9 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotJoined {
     /// Nobody answers.
-    #[error("no connection to the collector at {collector}: {why}")]
+    #[error(
+        "no connection to the collector at {collector}: {why}; does it run, and listen there for other machines?"
+    )]
     Away {
         /// Its address.
         collector: String,

@@ -37,9 +37,9 @@ enum Command {
   parallax token create --region eu-west --provider hetzner --site falkenstein --ttl 1h --uses 3
   parallax token create --region us --provider aws --collector https://parallax.example:7481
 
-Prints one line on stdout: paste it on the machine that shall look. Whoever has the line can join, until
-it is used up or has expired. The agent stands where the token says, and is called what its machine is
-called unless --name says otherwise.")]
+Prints one line on stdout: paste it on the machine that shall look. Whoever has the line can join,
+until it is used up or has expired. The agent stands where the token says, and is called what its
+machine is called unless --name says otherwise.")]
 struct Create {
     /// The region its agents stand in
     #[arg(long, value_parser = word::<Region>)]
