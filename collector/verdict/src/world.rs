@@ -14,6 +14,9 @@ use crate::path::Path;
 /// No number.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Room is made for this share of the paths more at a time.
+const PATHS_SPARE: usize = 8;
+
 /// One agent.
 #[derive(Debug, Clone)]
 pub(crate) struct Agent {
@@ -198,6 +201,10 @@ impl World {
             self.paths[id as usize] = path;
             id
         } else {
+            if self.paths.len() == self.paths.capacity() {
+                // paths are most of what is remembered: by doubling, half of that would lie idle
+                self.paths.reserve_exact(self.paths.len() / PATHS_SPARE + 16);
+            }
             self.paths.push(path);
             self.paths.len() as u32 - 1
         };
