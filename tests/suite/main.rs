@@ -11,6 +11,7 @@ mod assistant;
 mod chaos;
 mod containers;
 mod deploy;
+mod export;
 mod grafana;
 mod hostile;
 mod joining;

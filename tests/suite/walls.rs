@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ("collector", "page", &["view"]),
     ("collector", "export", &["view"]),
     ("collector", "notify", &["view", "store", "json"]),
-    ("collector", "replay", &["config", "json"]),
+    ("collector", "replay", &["config", "json", "store"]),
     ("collector", "practice", &["app", "config", "view"]),
     ("agent", "config", &["identity", "probe"]),
     ("agent", "identity", &[]),

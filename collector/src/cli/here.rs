@@ -1,4 +1,4 @@
-//! The collector of this machine, for the commands that change whom it hears.
+//! The collector of this machine, for the commands that change whom it hears or read its folder.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,7 @@ pub(super) struct Here {
 
 /// A collector on this machine, running or not.
 pub(super) struct Found {
+    file: Option<PathBuf>,
     /// What its configuration says of it.
     config: CollectorConfig,
     data: PathBuf,
@@ -73,11 +74,21 @@ impl Here {
                  folder with --data FOLDER or its file with --config FILE"
             ))
         })?;
-        Ok(Found { config, data })
+        Ok(Found { file, config, data })
     }
 }
 
 impl Found {
+    /// Its configuration, where there is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Its folder.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// Where agents will come to, by its configuration.
     pub(super) fn reach(&self) -> Reach {
         Reach { listen: self.config.listen, url: self.config.url.clone() }

@@ -9,6 +9,7 @@ mod agents;
 mod ask;
 mod check_config;
 mod explain;
+mod export;
 mod here;
 mod logs;
 mod papers;
@@ -56,6 +57,8 @@ enum Command {
     Serve(serve::Args),
     /// Run the verdict engine over recorded results
     Replay(replay::Args),
+    /// Write what agents saw, for replay and for other tools
+    Export(export::Args),
     /// Check a configuration file and name every mistake
     CheckConfig(check_config::Args),
     /// Say what is wrong right now
@@ -86,6 +89,7 @@ impl Command {
             Self::Try(_) | Self::Up(_) => "warn",
             Self::Serve(_)
             | Self::Replay(_)
+            | Self::Export(_)
             | Self::CheckConfig(_)
             | Self::Status(_)
             | Self::Explain(_)
@@ -146,6 +150,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Up(args) => up::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -2,11 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, complain};
-use crate::replay::{Replay, ReplayError, run as replay};
+use parallax_verdict::policy::Rule;
+
+use super::{Failure, complain, show};
+use crate::replay::{Replay, ReplayError, Score, Scores, run as replay};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  parallax replay --fleet fleet.toml --results results.csv
+  parallax replay --fleet fleet.toml --results results.csv --output /dev/null --policy any,majority,count:3
+  zcat results.csv.gz | parallax replay --fleet fleet.toml --results - --output verdicts.jsonl
+
+`parallax export results` writes both files of what your own collector heard.")]
 pub(super) struct Args {
     /// The fleet: agents and targets, in the collector's own configuration
     #[arg(long, value_name = "FLEET.toml")]
@@ -20,6 +28,15 @@ pub(super) struct Args {
     /// Skip malformed rows (they are counted) instead of stopping at the first
     #[arg(long)]
     lenient: bool,
+    /// Rules to hold beside the engine: any, majority, all, count:N
+    #[arg(
+        long = "policy",
+        value_name = "RULE[,RULE…]",
+        value_delimiter = ',',
+        help = "Rules to hold beside the engine: any, majority, all, count:N (failure domains of which most \
+                agents' newest looks failed); a table on stderr says what each would have told"
+    )]
+    rules: Vec<Rule>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -28,10 +45,39 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         results: args.results.clone(),
         output: args.output.clone(),
         lenient: args.lenient,
+        rules: args.rules.clone(),
     };
     match replay(&wanted, &mut |warning| complain(&format!("warning: {warning}"))) {
-        Ok(_) => Ok(()),
+        Ok(done) => {
+            if !args.rules.is_empty() {
+                complain(&scores(&done.scores));
+            }
+            Ok(())
+        }
         Err(ReplayError::Fleet(mistakes)) => Err(Failure::usage(mistakes)),
         Err(why) => Err(why.into()),
     }
+}
+
+fn scores(scores: &Scores) -> String {
+    let later = |score: &Score| match score.later_ms {
+        None => "-".to_owned(),
+        Some(ms) if ms < 0 => format!("{:.1} s earlier", -ms as f64 / 1000.0),
+        Some(ms) => format!("{:.1} s later", ms as f64 / 1000.0),
+    };
+    let rows = scores.rules.iter().map(|score| {
+        let alone = score.alarms - score.shared;
+        let counts = [score.alarms, score.shared, alone, score.missed].map(|n| n.to_string());
+        std::iter::once(score.rule.to_string()).chain(counts).chain([later(score)]).collect()
+    });
+    let header = ["policy", "alarms", "shared", "alone", "missed", "than the engine"];
+    let table = show::table(&header, rows);
+    let beyond = match scores.beyond {
+        0 => String::new(),
+        n => format!("\n{n} more are not compared"),
+    };
+    format!(
+        "the engine told {} faults of services, once for each service in them\n{table}{beyond}",
+        scores.faults
+    )
 }

@@ -27,7 +27,7 @@ use source::{Place, Report, Source};
 use target::{Declared, Defaults};
 use url::Url;
 
-use crate::identity::Own;
+use crate::identity::{MemberRow, Own};
 use crate::notify::Webhook;
 
 /// Keys of the main file.
@@ -109,6 +109,45 @@ pub fn load(path: &Path) -> Result<Config, Mistakes> {
         webhooks: whole::webhooks(draft.webhooks, &report),
     };
     Mistakes::unless_none(report.into_mistakes()).map_or(Ok(config), Err)
+}
+
+/// What a trace needs of the configuration at `path`: its agents and targets as they are written there, with
+/// `joined` among the agents.
+pub fn fleet_text(path: &Path, joined: &[MemberRow]) -> Result<String, Mistakes> {
+    let report = Report::default();
+    let mut fleet = toml::Table::new();
+    for path in std::iter::once(path.to_owned()).chain(source::beside(path, &report)) {
+        let Some(source) = Source::read(&path, &report) else { continue };
+        for (key, value) in source.table() {
+            match (key.as_str(), value) {
+                ("defaults", value) => drop(fleet.insert(key, value)),
+                ("agents" | "targets", toml::Value::Array(new)) => {
+                    let all = fleet.entry(key).or_insert_with(|| toml::Value::Array(Vec::new()));
+                    if let toml::Value::Array(all) = all {
+                        all.extend(new);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let all = fleet.entry("agents").or_insert_with(|| toml::Value::Array(Vec::new()));
+    if let toml::Value::Array(all) = all {
+        all.extend(joined.iter().map(member));
+    }
+    Mistakes::unless_none(report.into_mistakes()).map_or_else(|| Ok(fleet.to_string()), Err)
+}
+
+fn member(row: &MemberRow) -> toml::Value {
+    let text = |text: &str| toml::Value::String(text.to_owned());
+    let mut agent = toml::Table::new();
+    agent.insert("name".to_owned(), text(&row.name));
+    agent.insert("region".to_owned(), text(&row.place.region));
+    agent.insert("provider".to_owned(), text(&row.place.provider));
+    if let Some(site) = &row.place.site {
+        agent.insert("site".to_owned(), text(site));
+    }
+    toml::Value::Table(agent)
 }
 
 /// A target for an address of which nothing else is said: a usual HTTP check, named after host and

@@ -96,6 +96,11 @@ impl Source {
         }
     }
 
+    /// The file's keys as they are written; none if it is not TOML, which [`Source::parse`] tells.
+    pub(super) fn table(&self) -> toml::Table {
+        self.text.parse().unwrap_or_default()
+    }
+
     /// The file as TOML, or each way in which it is not.
     pub(super) fn parse(&self, report: &Report) -> Option<Spanned<DeTable<'_>>> {
         let (table, errors) = DeTable::parse_recoverable(&self.text);

@@ -9,6 +9,8 @@
 //! number of them is warned of.
 //! Never: the whole trace in memory, the wall clock, a panic.
 
+mod export;
+mod policy;
 mod row;
 
 use std::collections::BTreeSet;
@@ -17,11 +19,15 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use parallax_model::{Change, FaultId, Timestamp};
+use parallax_verdict::policy::Rule;
 use parallax_verdict::{Engine, Fleet, TargetSpec};
 use serde::Serialize;
 
 use crate::config::{self, Config, Mistakes};
 use crate::json::FaultJson;
+pub use export::{ExportError, Exported, Wanted, export};
+use policy::Compared;
+pub use policy::{Score, Scores};
 use row::{BadRow, Rows};
 
 /// Received time from one tick to the next, ms.
@@ -41,10 +47,12 @@ pub struct Replay {
     pub output: Option<PathBuf>,
     /// Skip malformed rows instead of stopping at the first.
     pub lenient: bool,
+    /// Rules to be held beside the engine.
+    pub rules: Vec<Rule>,
 }
 
 /// What went through.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
     /// Rows given to the engine.
     pub rows: u64,
@@ -52,6 +60,8 @@ pub struct Summary {
     pub skipped: u64,
     /// Rows received before the row above them.
     pub backwards: u64,
+    /// How the rules did that were held beside the engine.
+    pub scores: Scores,
 }
 
 /// Why a replay stopped.
@@ -114,6 +124,7 @@ pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, Repla
             run.summary.backwards
         ));
     }
+    run.summary.scores = run.compared.scores();
     Ok(run.summary)
 }
 
@@ -145,6 +156,7 @@ struct Run<W: Write> {
     path: PathBuf,
     clock_ms: Option<i64>,
     changes: Vec<Change>,
+    compared: Compared,
     summary: Summary,
 }
 
@@ -155,6 +167,7 @@ impl<W: Write> Run<W> {
             targets: config.targets.iter().map(TargetSpec::from).collect(),
         };
         Self {
+            compared: Compared::new(&replay.rules, &fleet),
             engine: Engine::new(fleet, FaultId(1)),
             out,
             path: replay.output.clone().unwrap_or_else(|| PathBuf::from("stdout")),
@@ -172,6 +185,7 @@ impl<W: Write> Run<W> {
             o.received = Timestamp::from_millis(before);
         }
         self.tick_until(received_ms)?;
+        self.compared.hear(&o);
         self.engine.observe(&o, &mut self.changes);
         self.summary.rows += 1;
         self.tell(o.received.millis())
@@ -196,6 +210,7 @@ impl<W: Write> Run<W> {
 
     fn tell(&mut self, at_ms: i64) -> Result<(), ReplayError> {
         for change in self.changes.drain(..) {
+            self.compared.hear_engine(&change, at_ms);
             let (event, fault) = match change {
                 Change::Opened(fault) => ("opened", fault),
                 Change::Updated(fault) => ("updated", fault),

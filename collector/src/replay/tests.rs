@@ -31,11 +31,11 @@ timeout = "2s"
 http = { url = "https://ref.example/" }
 "#;
 
-struct Folder(tempfile::TempDir);
+struct Folder(tempfile::TempDir, Vec<Rule>);
 
 impl Folder {
     fn new(csv: &str) -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
+        let folder = Self(tempfile::tempdir().unwrap(), Vec::new());
         std::fs::write(folder.path("fleet.toml"), FLEET).unwrap();
         std::fs::write(folder.path("results.csv"), csv).unwrap();
         folder
@@ -51,6 +51,7 @@ impl Folder {
             results: self.path("results.csv"),
             output: Some(self.path("out.jsonl")),
             lenient,
+            rules: self.1.clone(),
         };
         let mut warnings = Vec::new();
         let done = run(&replay, &mut |w| warnings.push(w.to_owned()));
@@ -129,4 +130,22 @@ fn absurd_instants_are_no_reason_to_hang() {
     );
     let (done, ..) = Folder::new(&csv).run(false);
     assert_eq!(done.unwrap().rows, 2);
+}
+
+#[test]
+fn rules_are_held_beside_the_engine() {
+    let mut folder = Folder::new(&outage());
+    folder.1 = ["any", "all", "count:4"].map(|rule| rule.parse().unwrap()).to_vec();
+    let (done, ..) = folder.run(false);
+    let scores = done.unwrap().scores;
+    assert_eq!((scores.faults, scores.beyond), (1, 0));
+    let score = |n: usize| {
+        let s = &scores.rules[n];
+        (s.alarms, s.shared, s.missed, s.later_ms.map(|ms| ms.clamp(-60_000, 60_000) / 10_000))
+    };
+    // the first of three looks that fail makes "any", the last "all", and nobody is four
+    assert_eq!(score(0).0, 1);
+    assert_eq!((score(0), score(1).0, score(1).2), ((1, 1, 0, score(0).3), 1, 0));
+    assert!(scores.rules[0].later_ms.unwrap() < scores.rules[1].later_ms.unwrap());
+    assert_eq!(score(2), (0, 0, 1, None));
 }

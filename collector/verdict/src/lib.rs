@@ -4,7 +4,7 @@
 //! `path` with `noise`, `latency` and `clock` (what is remembered), `heat` and `warm` (what deserves a look),
 //! `case`, `suspect`, `accuse`, `order` and `ledger` (everything suspicious, laid out), `gain` and `explain` (the weighing),
 //! `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
-//! `evidence`, `confidence`, `standing`, `silence`, `ask`.
+//! `evidence`, `confidence`, `standing`, `silence`, `ask`. Beside it stands [`policy`]: how people count votes.
 //!
 //! Contract: the same calls give the same changes, byte for byte; memory is bounded by the fleet.
 //! Never: a clock, I/O, async, or any dependency but the model.
@@ -29,6 +29,7 @@ mod noise;
 mod open;
 mod order;
 mod path;
+pub mod policy;
 mod ready;
 mod recover;
 mod silence;

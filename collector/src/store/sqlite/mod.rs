@@ -13,7 +13,7 @@ mod read;
 mod schema;
 mod write;
 
-pub use open::{OpenError, Opened, lock, open};
+pub use open::{OpenError, Opened, lock, open, open_read};
 pub use read::SqliteRead;
 pub use write::SqliteWrite;
 

@@ -58,6 +58,19 @@ pub enum OpenError {
         /// The newest schema known here.
         known: usize,
     },
+    /// An older build wrote the file, and it is only to be read.
+    #[error(
+        "{file} was written by an older version (schema {found}, this one knows {known}); start the \
+         collector once, it brings the file up to date"
+    )]
+    Older {
+        /// The file.
+        file: String,
+        /// Its schema.
+        found: usize,
+        /// The schema known here.
+        known: usize,
+    },
     /// The file cannot be opened.
     #[error("cannot open {file}: {why}")]
     Database {
@@ -101,6 +114,24 @@ pub fn open(folder: &Path, now: Timestamp) -> Result<Opened, OpenError> {
         lock,
         quarantined,
     })
+}
+
+/// Opens the store of a collector, running or not, for reading only.
+pub fn open_read(folder: &Path) -> Result<SqliteRead, OpenError> {
+    let file = folder.join(FILE);
+    let named = |why| OpenError::Database { file: file.display().to_string(), why };
+    let read = SqliteRead::new(file.clone());
+    let found = read.version().map_err(named)?;
+    if found != schema::VERSION {
+        let file = file.display().to_string();
+        let known = schema::VERSION;
+        return Err(if found > known {
+            OpenError::Newer { file, found, known }
+        } else {
+            OpenError::Older { file, found, known }
+        });
+    }
+    Ok(read)
 }
 
 /// Takes a data folder for oneself, until the file is dropped; the folder is made if it is not there.

@@ -34,7 +34,7 @@ impl SqliteRead {
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let db = idle.map_or_else(|| self.connect(), Ok)?;
+        let db = idle.map_or_else(|| self.connect(), Ok).map_err(failed("open"))?;
         let done = work(&db);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_MAX {
@@ -43,11 +43,16 @@ impl SqliteRead {
         done
     }
 
-    fn connect(&self) -> Result<Connection, StoreError> {
+    fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(&self.file, flags).map_err(failed("open"))?;
-        db.busy_timeout(BUSY).map_err(failed("open"))?;
+        let db = Connection::open_with_flags(&self.file, flags)?;
+        db.busy_timeout(BUSY)?;
         Ok(db)
+    }
+
+    /// The schema's version.
+    pub(super) fn version(&self) -> rusqlite::Result<usize> {
+        super::schema::version(&self.connect()?)
     }
 }
 

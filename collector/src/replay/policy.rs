@@ -1,0 +1,170 @@
+//! What rules that count votes would have said of the same results, beside what the engine said.
+
+use std::collections::BTreeMap;
+
+use parallax_model::{Change, Fault, FaultId, Locus, TargetName};
+use parallax_verdict::policy::{Polls, Rule};
+use parallax_verdict::{Fleet, Observation};
+
+/// Alarms of one rule, and faults, that are kept to be compared; more are counted.
+const KEPT_MAX: usize = 100_000;
+
+/// A time in which a service was said to be down, ms; no end: to the end of the trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    from: i64,
+    told: i64,
+    to: Option<i64>,
+}
+
+impl Span {
+    fn meets(&self, other: &Self) -> bool {
+        let ends = |span: &Self| span.to.unwrap_or(i64::MAX);
+        self.from <= ends(other) && other.from <= ends(self)
+    }
+}
+
+type Spans = BTreeMap<TargetName, Vec<Span>>;
+
+/// Compares rules with the engine.
+#[derive(Debug)]
+pub(super) struct Compared {
+    rules: Vec<Rule>,
+    polls: Polls,
+    alarms: Vec<Spans>,
+    engine: Spans,
+    /// Of each open fault of a service, the targets it has.
+    open: BTreeMap<FaultId, Vec<TargetName>>,
+    /// More than is kept.
+    beyond: usize,
+    kept: usize,
+}
+
+/// How one rule did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// The rule.
+    pub rule: Rule,
+    /// How often it said that a service is down.
+    pub alarms: usize,
+    /// … while the engine said so, too, at some time of it.
+    pub shared: usize,
+    /// Times that the engine said so and the rule did not.
+    pub missed: usize,
+    /// Median time from the engine's word to the rule's, ms; below zero if the rule was first.
+    pub later_ms: Option<i64>,
+}
+
+/// How all did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scores {
+    /// Times that the engine said that a service is down or degraded everywhere, once for each service.
+    pub faults: usize,
+    /// Each rule, in the order given.
+    pub rules: Vec<Score>,
+    /// Alarms and faults too many to be compared.
+    pub beyond: usize,
+}
+
+impl Compared {
+    pub(super) fn new(rules: &[Rule], fleet: &Fleet) -> Self {
+        Self {
+            rules: rules.to_vec(),
+            polls: Polls::new(rules.to_vec(), fleet),
+            alarms: vec![Spans::new(); rules.len()],
+            engine: Spans::new(),
+            open: BTreeMap::new(),
+            beyond: 0,
+            kept: 0,
+        }
+    }
+
+    pub(super) fn hear(&mut self, o: &Observation) {
+        let now = o.received.millis();
+        for turn in self.polls.observe(o) {
+            let spans = self.alarms[turn.rule].entry(turn.target).or_default();
+            if !turn.down {
+                end(spans, now);
+            } else if self.kept < KEPT_MAX {
+                self.kept += 1;
+                spans.push(Span { from: now, told: now, to: None });
+            } else {
+                self.beyond += 1;
+            }
+        }
+    }
+
+    pub(super) fn hear_engine(&mut self, change: &Change, now: i64) {
+        match change {
+            Change::Opened(fault) | Change::Updated(fault) => self.stands(fault, now),
+            Change::Closed(fault) => {
+                let end_ms = fault.ended.map_or(now, parallax_model::Timestamp::millis);
+                self.ends(fault.id, end_ms);
+            }
+            Change::Ask(_) => {}
+        }
+    }
+
+    /// A fault may become one of a service, get further targets, or turn out to be something else.
+    fn stands(&mut self, fault: &Fault, now: i64) {
+        let Locus::Service { target } = &fault.locus else { return self.ends(fault.id, now) };
+        let known = self.open.entry(fault.id).or_default();
+        for target in std::iter::once(target).chain(&fault.affected_targets) {
+            if known.contains(target) {
+                continue;
+            }
+            if self.kept >= KEPT_MAX {
+                self.beyond += 1;
+                continue;
+            }
+            self.kept += 1;
+            known.push(target.clone());
+            let span = Span { from: fault.onset.millis(), told: now, to: None };
+            self.engine.entry(target.clone()).or_default().push(span);
+        }
+    }
+
+    fn ends(&mut self, id: FaultId, at: i64) {
+        for target in self.open.remove(&id).unwrap_or_default() {
+            if let Some(spans) = self.engine.get_mut(&target) {
+                end(spans, at);
+            }
+        }
+    }
+
+    pub(super) fn scores(&self) -> Scores {
+        let rules = self.rules.iter().zip(&self.alarms).map(|(rule, alarms)| {
+            let of = |spans: &Spans, target| spans.get(target).cloned().unwrap_or_default();
+            let shared = alarms.iter().flat_map(|(target, alarms)| {
+                let faults = of(&self.engine, target);
+                alarms.iter().filter(move |a| faults.iter().any(|f| f.meets(a))).collect::<Vec<_>>()
+            });
+            let (mut missed, mut later) = (0, Vec::new());
+            for (target, faults) in &self.engine {
+                let alarms = of(alarms, target);
+                for fault in faults {
+                    match alarms.iter().find(|alarm| alarm.meets(fault)) {
+                        Some(alarm) => later.push(alarm.told - fault.told),
+                        None => missed += 1,
+                    }
+                }
+            }
+            later.sort_unstable();
+            Score {
+                rule: *rule,
+                alarms: alarms.values().map(Vec::len).sum(),
+                shared: shared.count(),
+                missed,
+                later_ms: later.get(later.len() / 2).copied(),
+            }
+        });
+        let faults = self.engine.values().map(Vec::len).sum();
+        Scores { faults, rules: rules.collect(), beyond: self.beyond }
+    }
+}
+
+fn end(spans: &mut [Span], at: i64) {
+    if let Some(span) = spans.last_mut().filter(|span| span.to.is_none()) {
+        span.to = Some(at);
+    }
+}
