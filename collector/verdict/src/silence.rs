@@ -15,6 +15,8 @@ const QUIET_MIN_MS: i64 = 4_000;
 const HUSHED_SHARE: f64 = 0.5;
 /// Agents never heard get this long from when they were declared, at the longest interval of the fleet.
 const GRACE_INTERVALS: i64 = 6;
+/// … and if they were declared later, at least this long: somebody has just let them join, and types on.
+const JOINING_MS: i64 = 5 * 60_000;
 
 /// What silence says at one instant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,7 +49,9 @@ impl Silence {
             let id = id as u32;
             let Some(heard) = agent.heard else {
                 let since = agent.declared.map(|since| since.max(start));
-                if let Some(since) = since.filter(|s| anybody && now.saturating_sub(*s) > grace) {
+                let late =
+                    |since: i64| now.saturating_sub(since) > grace.max(joining(since, start));
+                if let Some(since) = since.filter(|since| anybody && late(*since)) {
                     silent.insert(id, since);
                 }
                 continue;
@@ -73,6 +77,10 @@ impl Silence {
             is_spreading: most(domains.values().filter(|d| d.hushed).count()),
         }
     }
+}
+
+const fn joining(since: i64, start: i64) -> i64 {
+    if since > start { JOINING_MS } else { 0 }
 }
 
 fn silent_ms(agent: &Agent) -> i64 {
