@@ -83,7 +83,8 @@ impl Credential {
         out.write_all(&serde_json::to_vec_pretty(self)?)?;
         out.write_all(b"\n")?;
         let (mine, its) = (out.metadata()?, fs::metadata(folder)?);
-        if (mine.uid(), mine.gid()) != (its.uid(), its.gid()) {
+        // nobody else may give files away, nor has to
+        if mine.uid() == 0 && (mine.uid(), mine.gid()) != (its.uid(), its.gid()) {
             fchown(&out, Some(its.uid()), Some(its.gid()))?;
         }
         out.sync_all()?;

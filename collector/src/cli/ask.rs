@@ -124,7 +124,7 @@ impl Collector {
             anyhow::anyhow!("the collector at {base} did not answer within {} s", TIMEOUT.as_secs())
         } else {
             anyhow::anyhow!(
-                "no collector answers at {base}: is it running? start one with `parallax up URL`"
+                "no collector answers at {base}: is it running? start it with `parallax serve --config FILE`, or one for an address with `parallax up URL`"
             )
         }
     }

@@ -12,6 +12,9 @@ use crate::control::{self, Answer, Ask, NoAnswer, Reach};
 use crate::identity::FOLDER;
 use crate::store::sqlite::lock;
 
+/// What people call it who start the collector where they stand.
+const CONFIG_HERE: &str = "parallax.toml";
+
 /// Where packages keep things.
 const CONFIG_PACKAGED: &str = "/etc/parallax/parallax.toml";
 const DATA_PACKAGED: &str = "/var/lib/parallax";
@@ -31,7 +34,8 @@ pub(super) struct Here {
     #[arg(
         long,
         value_name = "FILE",
-        help = "The collector's configuration [default: /etc/parallax/parallax.toml, if it is there]"
+        help = "The collector's configuration [default: parallax.toml here, else \
+                /etc/parallax/parallax.toml, if it is there]"
     )]
     config: Option<PathBuf>,
 }
@@ -47,9 +51,11 @@ pub(super) struct Found {
 impl Here {
     /// Finds its folder.
     pub(super) fn find(&self) -> Result<Found, Failure> {
-        let packaged = || Some(PathBuf::from(CONFIG_PACKAGED)).filter(|file| file.exists());
-        let local = || self.data.is_none() && !Path::new(DATA_DIR_DEFAULT).exists();
-        let file = self.config.clone().or_else(|| local().then(packaged)?);
+        let exists = |file: &str| Some(PathBuf::from(file)).filter(|file| file.exists());
+        let here = || exists(CONFIG_HERE).filter(|_| self.data.is_none());
+        let local = || self.data.is_some() || Path::new(DATA_DIR_DEFAULT).exists();
+        let packaged = || exists(CONFIG_PACKAGED).filter(|_| !local());
+        let file = self.config.clone().or_else(here).or_else(packaged);
         let config = file.as_deref().map(config::load).transpose().map_err(Failure::usage)?;
         let config = config.unwrap_or_default().collector;
         let usual = [DATA_DIR_DEFAULT, DATA_PACKAGED].map(PathBuf::from).into_iter();

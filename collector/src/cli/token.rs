@@ -89,6 +89,7 @@ struct List {
 #[command(after_help = "Example:\n  parallax token revoke 0f3c9a6b2d184e57")]
 struct Revoke {
     /// The token's id, as `parallax token list` shows it
+    #[arg(value_parser = id)]
     id: String,
     #[command(flatten)]
     here: Here,
@@ -97,6 +98,14 @@ struct Revoke {
 /// A word that a name may be made of.
 fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<String, String> {
     text.parse::<T>().map(|_| text.to_owned()).map_err(|why| why.to_string())
+}
+
+/// What is no id goes no further: it may be a token, and the collector logs what it is asked.
+fn id(text: &str) -> Result<String, String> {
+    if text.len() == 16 && text.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("an id is 16 hexadecimal digits: `parallax token list` shows them".to_owned())
 }
 
 fn ttl(text: &str) -> Result<Duration, String> {

@@ -220,7 +220,11 @@ fn collector(section: Section<'_>, path: &Path) -> CollectorConfig {
     CollectorConfig {
         data_dir: section.get("data_dir").and_then(|f| f.text()).map(|dir| folder.join(dir)),
         http: address("http", "write \"127.0.0.1:7480\"").unwrap_or(usual.http),
-        listen: address("listen", "write \"127.0.0.1:7481\"").unwrap_or(usual.listen),
+        listen: address(
+            "listen",
+            "write \"0.0.0.0:7481\", or \"127.0.0.1:7481\" for this machine only",
+        )
+        .unwrap_or(usual.listen),
         public_url: section.get("public_url").and_then(public_url),
         url: section
             .get("url")

@@ -80,3 +80,13 @@ fn in_words(time: Duration) -> String {
     let n = (minutes + of / 2) / of;
     format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }
+
+/// A name that nobody wrote down but the agent: it will stand in tables, logs and labels, and be typed.
+pub(super) fn plain(name: &AgentName) -> Result<(), Refusal> {
+    let typed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.as_str().chars().all(typed) {
+        return Ok(());
+    }
+    let what = format!("the name {:?}: use letters, digits, dots, - and _", name.as_str());
+    Err(Refusal::Request(what))
+}

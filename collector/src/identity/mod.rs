@@ -213,7 +213,11 @@ impl Identity {
             grant::clocks(application.now, now)?;
             let name = place.1.clone().or_else(|| application.name.clone());
             let name = name.ok_or(Refusal::NoName)?;
-            r.may_take(&name, &place.0, declared(&name).as_ref())?;
+            let declared = declared(&name);
+            if declared.is_none() {
+                grant::plain(&name)?;
+            }
+            r.may_take(&name, &place.0, declared.as_ref())?;
             let signed = self.authority.sign(application.csr, &name, begin, until)?;
             r.add_member(&name, place.0.clone(), signed.key, until, now)?;
             r.count_use(&application.token.id);

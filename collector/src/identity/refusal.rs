@@ -64,7 +64,7 @@ pub enum Refusal {
     #[error("this key has joined already: a request works once; enroll again to make a new key")]
     KnownKey,
     /// The request is none.
-    #[error("the certificate request is of no use: {0}")]
+    #[error("the request is of no use: {0}")]
     Request(String),
     /// No certificate was shown.
     #[error("an agent must show its certificate here: join with `parallax-agent enroll`")]
@@ -114,7 +114,7 @@ pub enum Refusal {
     )]
     Replaced,
     /// The owner said so.
-    #[error("{name} was revoked at {at}: it may join again with a new token")]
+    #[error("{name} was revoked at {at}: it may join again with a new token (enroll --force)")]
     Revoked {
         /// Who.
         name: AgentName,

@@ -149,6 +149,25 @@ fn time_ends_a_token_and_a_clock_that_is_off_is_told_by_how_much() {
 }
 
 #[test]
+fn a_name_that_cannot_be_typed_is_for_declared_agents_only() {
+    let world = world();
+    let token = world.token(2);
+    for odd in ["bad name!", "a/../b", "ü"] {
+        let said = world.apply(&token, odd, &request().0).unwrap_err().to_string();
+        let expected = format!("the name {odd:?}: use letters, digits, dots, - and _");
+        assert_eq!(said, format!("the request is of no use: {expected}"));
+    }
+    assert!(world.apply(&token, "eu-west_1.example", &request().0).is_ok());
+    let mut declared = AgentSpec::unlabelled(name("eu west"));
+    declared.region = Some(Region::new("eu").unwrap());
+    declared.provider = Some(Provider::new("aws").unwrap());
+    declared.site = Some(parallax_model::Site::new("hall-2").unwrap());
+    let csr = request().0;
+    let who = Application { token, csr: &csr, name: Some(name("eu west")), now: NOW };
+    assert!(world.identity.enroll(&who, |_| Some(declared.clone()), NOW).is_ok());
+}
+
+#[test]
 fn a_declared_name_is_taken_over_only_where_it_stands() {
     let world = world();
     let mut declared = AgentSpec::unlabelled(name("vm-1"));
@@ -219,7 +238,7 @@ fn a_certificate_is_refused_in_words_when_it_is_over_foreign_or_revoked() {
     let revoked = world.identity.judge(&mine, NOW).unwrap_err();
     assert_eq!(
         revoked.to_string(),
-        "vm-1 was revoked at 2023-11-14T22:13:20Z: it may join again with a new token"
+        "vm-1 was revoked at 2023-11-14T22:13:20Z: it may join again with a new token (enroll --force)"
     );
     assert!(world.identity.agents().is_empty() && world.identity.has_joined(&name("vm-1")));
     let twice = world.identity.revoke_agent(&name("vm-1"), NOW);

@@ -151,7 +151,7 @@ enum Closed {
     Crowd,
     #[error("it went away")]
     Gone,
-    #[error("it does not speak TLS 1.3 as agents do: {0}")]
+    #[error("no TLS 1.3 came about, as agents speak it: {0}")]
     Handshake(io::Error),
 }
 

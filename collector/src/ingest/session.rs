@@ -259,7 +259,7 @@ impl Session {
             }
             Order::ProbeNow(targets) => self.send(&FromCollector::ProbeNow(targets)).await,
             Order::Leave => Err(Status::aborted(
-                "a newer stream of this agent took over, or it is not known here any more",
+                "another stream of this agent took over, or it was revoked or removed",
             )),
         }
     }
