@@ -18,6 +18,8 @@ pub struct Said {
     pub results: usize,
     /// Looks it asked for, and heard.
     pub asked: usize,
+    /// When the first failing look of each fault was heard, ms.
+    pub first_bad: Vec<Option<i64>>,
 }
 
 /// Time from the engine's wish to the look, ms: to the agent, over an open stream.
@@ -25,9 +27,19 @@ const ASK_MS: i64 = 80;
 
 /// Runs the engine over a world; with `second_opinion`, what it asks for is looked at.
 pub fn run(world: &World, second_opinion: bool) -> Said {
+    run_beside(world, second_opinion, |_| {})
+}
+
+/// The same, while somebody else hears every look that the engine hears.
+pub fn run_beside(
+    world: &World,
+    second_opinion: bool,
+    mut beside: impl FnMut(&Observation),
+) -> Said {
     let fleet = &world.truth.fleet;
     let mut engine = Engine::new(fleet.clone(), FaultId(1));
-    let (mut said, mut out) = (Said::default(), Vec::new());
+    let first_bad = vec![None; world.faults.len()];
+    let (mut said, mut out) = (Said { first_bad, ..Said::default() }, Vec::new());
     let mut rng = Rng::new(world.plan.seed ^ 0x77);
     let mut asked: BTreeMap<(i64, usize), Observation> = BTreeMap::new();
     let agents: BTreeMap<_, _> = fleet.agents.iter().map(|a| &a.name).zip(0..).collect();
@@ -45,6 +57,10 @@ pub fn run(world: &World, second_opinion: bool) -> Said {
         while tick + 1000 <= now {
             tick += 1000;
             engine.tick(Timestamp::from_millis(tick), &mut out);
+        }
+        beside(&heard);
+        if heard.outcome.error().is_some() {
+            note_bad(world, agents[&heard.agent], targets[&heard.target], now, &mut said);
         }
         engine.observe(&heard, &mut out);
         for change in out.drain(..) {
@@ -65,4 +81,16 @@ pub fn run(world: &World, second_opinion: bool) -> Said {
         }
     }
     said
+}
+
+/// Keeps when each fault's first failing look was heard.
+fn note_bad(world: &World, agent: usize, target: usize, now: i64, said: &mut Said) {
+    let place = world.truth.places[agent];
+    for (fault, first) in world.faults.iter().zip(&mut said.first_bad) {
+        let of_it =
+            (fault.onset..fault.end).contains(&now) && fault.scope.covers(agent, place, target);
+        if first.is_none() && of_it {
+            *first = Some(now);
+        }
+    }
 }

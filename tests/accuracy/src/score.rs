@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use parallax_model::{Change, Fault as Told, FaultState, Locus, Reason};
 
 use crate::fault::{Fault, Scope};
+use crate::run::Said;
 use crate::world::World;
 
 /// Counts and times of one or more runs.
@@ -36,8 +37,11 @@ pub struct Score {
     pub extra: usize,
     /// Faults found and not closed.
     pub never_closed: usize,
-    /// Times to detect, s.
+    /// Times to detect, s: from when there was something to see, and from when the first failing look
+    /// of it was heard anywhere.
     pub detect_s: Vec<f64>,
+    /// See `detect_s`.
+    pub from_first_s: Vec<f64>,
     /// Times to close, s.
     pub close_s: Vec<f64>,
     /// Confidence of each statement, and whether it was true.
@@ -65,6 +69,7 @@ impl Score {
         self.extra += o.extra;
         self.never_closed += o.never_closed;
         self.detect_s.extend(&o.detect_s);
+        self.from_first_s.extend(&o.from_first_s);
         self.close_s.extend(&o.close_s);
         self.sure.extend(&o.sure);
         self.target_hours += o.target_hours;
@@ -251,12 +256,13 @@ const NEAR_BEFORE_MS: i64 = 60_000;
 const NEAR_AFTER_MS: i64 = 600_000;
 
 /// Judges what was said of a world.
-pub fn score(world: &World, changes: &[Change]) -> Score {
-    let mut told = statements(changes);
+pub fn score(world: &World, said: &Said) -> Score {
+    let mut told = statements(&said.changes);
     let target_hours = world.plan.services as f64 * world.plan.hours;
     let mut out = Score { target_hours, ..Score::default() };
-    for fault in &world.faults {
-        judge(world, fault, &mut told, &mut out);
+    for (at, fault) in world.faults.iter().enumerate() {
+        let first_bad = said.first_bad.get(at).copied().flatten();
+        judge(world, fault, first_bad, &mut told, &mut out);
     }
     for s in &told {
         out.sure.push((s.confidence, s.used));
@@ -281,7 +287,13 @@ pub fn score(world: &World, changes: &[Change]) -> Score {
     out
 }
 
-fn judge(world: &World, fault: &Fault, told: &mut [Statement], out: &mut Score) {
+fn judge(
+    world: &World,
+    fault: &Fault,
+    first_bad: Option<i64>,
+    told: &mut [Statement],
+    out: &mut Score,
+) {
     let truly = extent(world, |a, t| fault.scope.covers(a, world.truth.places[a], t));
     // its dependency's fault may have been opened before the dependant felt it
     let is_dependant = matches!(fault.scope, Scope::Dependant(..));
@@ -344,7 +356,9 @@ fn judge(world: &World, fault: &Fault, told: &mut [Statement], out: &mut Score) 
             &format!("STATE {:?} of {:?} {:?}", last.states, fault.scope, fault.shape),
         );
     }
-    out.detect_s.push((told[first].at - fault.visible()).max(0) as f64 / 1000.0);
+    let after_s = |from: i64| (told[first].at - from).max(0) as f64 / 1000.0;
+    out.detect_s.push(after_s(fault.visible()));
+    out.from_first_s.extend(first_bad.map(after_s));
     match last.closed {
         Some(closed) => out.close_s.push((closed - fault.end) as f64 / 1000.0),
         None => out.never_closed += 1,

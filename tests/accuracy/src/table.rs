@@ -49,7 +49,6 @@ pub fn row(name: &str, s: &Score) -> String {
 
 /// What a table of rows comes to.
 pub fn footing(s: &Score) -> String {
-    let per = |n: usize, of: usize| n as f64 / of.max(1) as f64;
     format!(
         "recall {:.4}  exact {:.4}  state {:.4}  dependants {:.4}  wrong per 100 target-hours {:.3}  \
          false global {} in {:.0} h  flaps {:.4}  extra {:.4}  never closed {}  brier {:.4}  ece {:.4}",
@@ -66,6 +65,18 @@ pub fn footing(s: &Score) -> String {
         s.brier(),
         s.ece()
     )
+}
+
+/// How many of how many, as a share; nothing of nothing is none.
+pub fn per(n: usize, of: usize) -> f64 {
+    n as f64 / of.max(1) as f64
+}
+
+/// The value that this share of `of` things stays below; endless where it is one of those without a value.
+pub fn typical(values: &[f64], of: usize, share: f64) -> f64 {
+    let mut all = values.to_vec();
+    all.resize(of.max(values.len()), f64::INFINITY);
+    quantile(&all, share)
 }
 
 /// The value that this share of `values` stays below; NaN of none.

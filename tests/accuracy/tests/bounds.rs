@@ -12,7 +12,7 @@ fn all(agents: usize, seed: u64, noise: f64) -> Score {
         plan.services = plan.services.min(4);
         (plan.hours, plan.noise) = (1.0, noise);
         let world = World::new(&plan);
-        total.add(&score(&world, &run(&world, false).changes));
+        total.add(&score(&world, &run(&world, false)));
     }
     total
 }

@@ -6,16 +6,18 @@
     reason = "a measuring program prints its figures and fails by panicking"
 )]
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parallax_accuracy::account::Cell;
 use parallax_accuracy::stage::FAMILIES;
-use parallax_accuracy::{Plan, Score, World, run, score, table};
+use parallax_accuracy::{Plan, Score, World, document, run, score, table, trace};
 
 const HELP: &str = "usage: accuracy [OPTION VALUE]...
 Makes worlds from seeds, runs the verdict engine over them and prints how right it was.
   --agents 3,18,50     fleet sizes                             (default 18)
-  --seeds 4            worlds for each family                  (default 4)
+  --seeds 4            worlds for each family, or as many for each fleet: 20,20,4 (default 4)
   --from 1             the first seed; from 1000 on they are held out from work on the engine
   --noise 1,3          how much goes wrong for no reason       (default 1)
   --families a,b       only these
@@ -23,6 +25,9 @@ Makes worlds from seeds, runs the verdict engine over them and prints how right 
   --second-opinion on  looks that the engine asks for are made (default off)
   --notes on           every fault missed and every wrong word
   --jobs 2             threads
+  --document docs/     writes accuracy.md and its plots there: the engine and the rules that most people
+                       use over the same worlds, all families; rewritten after each fleet
+  --trace DIR          writes fleet.toml and results.csv of the first world there, for parallax replay
 example: cargo run --release -p parallax-accuracy -- --agents 3,18,50 --seeds 20 --from 1000";
 
 struct Options(Vec<String>);
@@ -73,11 +78,59 @@ fn main() {
             std::process::exit(2);
         }
     };
+    if !options.get("--trace", "").is_empty() {
+        return write_trace(&options);
+    }
+    if !options.get("--document", "").is_empty() {
+        return document(&options);
+    }
     let all = FAMILIES.join(",");
     let families: Vec<String> = options.list("--families", &all);
     for noise in options.list::<f64>("--noise", "1") {
         for agents in options.list::<usize>("--agents", "18") {
             measure(&options, &families, agents, noise);
+        }
+    }
+}
+
+/// One world as files.
+fn write_trace(options: &Options) {
+    let family = options.list::<String>("--families", "quiet").swap_remove(0);
+    let agents = options.list("--agents", "18")[0];
+    let mut plan = Plan::new(&family, agents, options.number("--from", "1"));
+    plan.noise = options.list("--noise", "1")[0];
+    plan.hours = options.number("--hours", &plan.hours.to_string());
+    let (folder, world) = (Path::new(options.get("--trace", "")), World::new(&plan));
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("fleet.toml"), trace::fleet(&world)).unwrap();
+    std::fs::write(folder.join("results.csv"), trace::results(&world)).unwrap();
+}
+
+/// The whole account, fleet by fleet: what was run so far stands in the files at any time.
+fn document(options: &Options) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let command = format!("cargo run --release -p parallax-accuracy -- {}", words.join(" "));
+    let folder = Path::new(options.get("--document", ""));
+    let (from, jobs) = (options.number("--from", "1000"), options.number("--jobs", "2"));
+    let seeds: Vec<u64> = options.list("--seeds", "4");
+    let mut cells = Vec::new();
+    for (at, agents) in options.list::<usize>("--agents", "18").into_iter().enumerate() {
+        let seeds = *seeds.get(at).or(seeds.last()).unwrap_or(&4);
+        for noise in options.list::<f64>("--noise", "1") {
+            let begin = std::time::Instant::now();
+            let cell = Cell::measure(agents, noise, from, seeds, jobs);
+            println!("\n{agents} agents, noise x{noise}: {:.0} s", begin.elapsed().as_secs_f64());
+            for opinion in [false, true] {
+                let sum = cell.sum(opinion, |_| true);
+                println!("{}", table::footing(&sum.engine));
+                if options.is_on("--notes") {
+                    sum.engine.notes.iter().for_each(|note| println!("{note}"));
+                }
+            }
+            cells.push(cell);
+            for (name, text) in document::files(&cells, &command) {
+                std::fs::write(folder.join(name), text).unwrap();
+            }
         }
     }
 }
@@ -115,7 +168,7 @@ fn measure(options: &Options, families: &[String], agents: usize, noise: f64) {
                     let Some(plan) = plans.get(at) else { break };
                     let world = World::new(plan);
                     let said = run(&world, second_opinion);
-                    let score = score(&world, &said.changes);
+                    let score = score(&world, &said);
                     done.lock().unwrap()[at] =
                         Done { score, results: said.results, asked: said.asked };
                 }
