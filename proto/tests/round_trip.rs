@@ -8,8 +8,8 @@ use parallax_model::{
     Assertion, Auth, Batch, Body, Certificate, Check, Clues, DnsCheck, DnsSeen, DnsTransport,
     Epoch, ErrorKind, Family, Fitness, Gap, GapReason, GrpcCheck, GrpcSeen, HttpCheck, IcmpCheck,
     IcmpSeen, LlmApi, LlmCheck, LlmSeen, Must, Outcome, ProbeResult, Rcode, RecordType, Role, Seen,
-    Selector, Seq, Serving, Span, Stage, Stages, StatusSet, Target, TcpCheck, TcpStep, Timestamp,
-    TlsCheck, TlsClue, TlsOptions, Unfit,
+    Selector, Sensitivity, Seq, Serving, Span, Stage, Stages, StatusSet, Target, TcpCheck, TcpStep,
+    Timestamp, TlsCheck, TlsClue, TlsOptions, Unfit,
 };
 use parallax_proto::{
     Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState, Welcome, decode_batch,
@@ -306,6 +306,7 @@ fn orders_come_back() {
         timeout: Duration::from_secs(5),
         depends_on: vec!["other".parse().unwrap()],
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check,
     };
     let roles = [Role::Service, Role::Reference].into_iter().cycle();

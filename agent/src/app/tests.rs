@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use parallax_model::{
-    Batch, Body, Check, Epoch, HttpCheck, IntervalSet, Role, Selector, Target, TargetName,
+    Batch, Body, Check, Epoch, HttpCheck, IntervalSet, Role, Selector, Sensitivity, Target,
+    TargetName,
 };
 use parallax_proto::FromAgent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +24,7 @@ fn target(name: &str, url: &str) -> Target {
         timeout: Duration::from_secs(5),
         depends_on: vec![],
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: Check::Http(HttpCheck::get(url)),
     }
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use parallax_model::result::LATENCY_MAX;
 use parallax_model::{
-    Certificate, Clues, ErrorKind, ProbeResult, Role, Selector, Target, TargetName, Timestamp,
+    Certificate, Clues, ErrorKind, ProbeResult, Role, Selector, Sensitivity, Target, TargetName,
+    Timestamp,
 };
 use serde_json::{Map, Value, json};
 
@@ -49,6 +50,7 @@ impl Probe {
             timeout: self.timeout,
             depends_on: vec![],
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
             check,
         };
         if self.watch {
@@ -197,6 +199,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             depends_on: vec![],
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
             check: Check::Tcp(TcpCheck::to("h:1")),
         };
         let result = ProbeResult {

@@ -47,7 +47,7 @@ impl References {
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::{Check, Selector, TcpCheck};
+    use parallax_model::{Check, Selector, Sensitivity, TcpCheck};
 
     use super::*;
 
@@ -63,6 +63,7 @@ mod tests {
                 timeout: Duration::from_secs(5),
                 depends_on: vec![],
                 agents: Selector::default(),
+                sensitivity: Sensitivity::default(),
                 check: Check::Tcp(TcpCheck { address: "a:1".into(), talk: vec![] }),
             };
             references.saw(&target, ok, start + Duration::from_secs(at));

@@ -176,7 +176,7 @@ fn fraction(hash: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::{Check, Role, Selector, TcpCheck};
+    use parallax_model::{Check, Role, Selector, Sensitivity, TcpCheck};
     use proptest::prelude::*;
 
     use super::*;
@@ -189,6 +189,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             depends_on: vec![],
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
             check: Check::Tcp(TcpCheck::to("a:1")),
         }
     }

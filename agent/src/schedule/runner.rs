@@ -244,7 +244,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::{Check, Outcome, Role, Selector, Stages, TcpCheck, Timestamp};
+    use parallax_model::{
+        Check, Outcome, Role, Selector, Sensitivity, Stages, TcpCheck, Timestamp,
+    };
 
     use super::*;
 
@@ -256,6 +258,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             depends_on: vec![],
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
             check: Check::Tcp(TcpCheck::to("a:1")),
         }
     }

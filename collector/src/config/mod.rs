@@ -19,7 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parallax_model::{AgentSpec, Check, Role, Selector, Target, TargetName};
+use parallax_model::{AgentSpec, Check, Role, Selector, Sensitivity, Target, TargetName};
 
 pub use mistake::{Mistake, Mistakes};
 use section::{Field, File, Section};
@@ -164,6 +164,7 @@ pub fn target_of_url(text: &str, role: Role, interval: Duration) -> Result<Targe
         timeout: Defaults::default().timeout.min(interval),
         depends_on: Vec::new(),
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: Check::Http(check::usual_http(&url)),
     })
 }

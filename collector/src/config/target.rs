@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parallax_model::{Role, Target, TargetName};
+use parallax_model::{Role, Sensitivity, Target, TargetName};
 
 use super::check;
 use super::mistake::hint;
@@ -18,6 +18,7 @@ pub(super) const KEYS: &[&str] = &[
     "timeout",
     "depends_on",
     "agents",
+    "sensitivity",
     "http",
     "tcp",
     "dns",
@@ -85,7 +86,8 @@ pub(super) fn read(section: Section<'_>, defaults: Defaults) -> Option<Declared>
     // a target whose check is wrong is still there for those that depend on it
     let check = check.unwrap_or_else(check::placeholder);
     let agents = section.get("agents").map(selector::read).unwrap_or_default();
-    let target = Target { name, role, interval, timeout, depends_on, agents, check };
+    let sensitivity = sensitivity(section, role);
+    let target = Target { name, role, interval, timeout, depends_on, agents, sensitivity, check };
     Some(Declared { place: name_at.place(), target, depends_at })
 }
 
@@ -100,6 +102,21 @@ fn role(field: Field<'_>) -> Option<Role> {
             None
         }
     }
+}
+
+/// What is said of references is never told, so that there is nothing to be sure of.
+fn sensitivity(section: Section<'_>, role: Role) -> Sensitivity {
+    let Some(field) = section.get("sensitivity") else { return Sensitivity::default() };
+    let Some(text) = field.text() else { return Sensitivity::default() };
+    let known = Sensitivity::ALL.into_iter().find(|s| s.as_str() == text);
+    if known.is_none() {
+        let words = Sensitivity::ALL.map(Sensitivity::as_str);
+        let hint = hint(text, words, || "use \"low\", \"normal\" or \"high\"".to_owned());
+        field.wrong(format!("unknown level {text:?}; {hint}"));
+    } else if role == Role::Reference {
+        field.wrong("a reference is never told of; remove the line");
+    }
+    known.unwrap_or_default()
 }
 
 fn times(section: Section<'_>, defaults: Defaults) -> (Duration, Duration) {

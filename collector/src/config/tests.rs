@@ -45,6 +45,7 @@ http = { url = "https://shop.example/a", method = "HEAD", status = [200, "3xx", 
 [[targets]]
 name = "db"
 interval = "1s"
+sensitivity = "low"
 tcp = { address = "[::1]:5432" }
 [[targets]]
 name = "names"
@@ -81,6 +82,7 @@ fn a_whole_file_becomes_what_it_says() {
     // the usual timeout never outlasts the interval
     assert_eq!((db.interval, db.timeout), (Duration::from_secs(1), Duration::from_secs(1)));
     assert_eq!(db.check.address(), "[::1]:5432");
+    assert_eq!([shop.sensitivity, db.sensitivity], [Sensitivity::Normal, Sensitivity::Low]);
     assert_eq!((dns.role, dns.timeout), (Role::Reference, Duration::from_secs(2)));
     assert_eq!(dns.check.address(), "AAAA example.com @9.9.9.9:53");
 }
@@ -169,6 +171,22 @@ fn a_value_of_another_kind_says_what_is_wanted() {
     let target = |rest: &str| mistakes_in(&format!("[[targets]]\nname = \"x\"\n{rest}\n"));
     for (rest, what) in [
         ("http = 3", "http: must be a table, not a TOML integer"),
+        (
+            "sensitivity = \"hihg\"\ntcp = { address = \"a:1\" }",
+            "sensitivity: unknown level \"hihg\"; did you mean \"high\"?",
+        ),
+        (
+            "sensitivity = \"max\"\ntcp = { address = \"a:1\" }",
+            "unknown level \"max\"; use \"low\", \"normal\" or \"high\"",
+        ),
+        (
+            "sensitivity = 3\ntcp = { address = \"a:1\" }",
+            "sensitivity: must be text in quotes, not a TOML integer",
+        ),
+        (
+            "role = \"reference\"\nsensitivity = \"low\"\ntcp = { address = \"a:1\" }",
+            "a reference is never told of; remove the line",
+        ),
         ("http = {}", "http has no \"url\"; add url = \"https://example.com/\""),
         ("", "a target says nothing of how to look"),
         ("tcp = { address = \"a:1\" }\ndns = { name = \"a\" }", "more than one of http, tcp, dns"),

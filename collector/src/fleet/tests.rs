@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use parallax_model::{Check, Epoch, Role, Selector, TcpCheck};
+use parallax_model::{Check, Epoch, Role, Selector, Sensitivity, TcpCheck};
 use parallax_proto::SpoolState;
 
 use super::*;
@@ -17,6 +17,7 @@ fn target(text: &str) -> Target {
         timeout: Duration::from_secs(1),
         depends_on: vec![],
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: Check::Tcp(TcpCheck::to("127.0.0.1:1")),
     }
 }

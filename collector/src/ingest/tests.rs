@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parallax_model::{
     AgentName, AgentSpec, AskFor, Batch, Body, Check, Epoch, Fault, Gap, GapReason, Role, Selector,
-    Span, Target, TargetName, TcpCheck,
+    Sensitivity, Span, Target, TargetName, TcpCheck,
 };
 use parallax_proto::{Assignment, FromAgent, FromCollector, Heartbeat, Hello, SpoolState};
 use pb::collector_client::CollectorClient;
@@ -71,6 +71,7 @@ fn target(text: &str) -> Target {
         timeout: Duration::from_secs(1),
         depends_on: vec![],
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: Check::Tcp(TcpCheck::to("127.0.0.1:1")),
     }
 }

@@ -1,6 +1,6 @@
 use parallax_model::{
-    Batch, Check, Epoch, ErrorKind, Locus, Outcome, ProbeResult, Region, Role, Selector, Seq,
-    Stages, TargetName, TcpCheck,
+    Batch, Check, Epoch, ErrorKind, Locus, Outcome, ProbeResult, Region, Role, Selector,
+    Sensitivity, Seq, Stages, TargetName, TcpCheck,
 };
 
 use super::*;
@@ -32,6 +32,7 @@ fn targets() -> Vec<Target> {
         timeout: SECOND,
         depends_on: vec![],
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: Check::Tcp(TcpCheck::to("127.0.0.1:1")),
     };
     vec![

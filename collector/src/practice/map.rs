@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parallax_model::{
     AgentName, AgentSpec, Check, HttpCheck, InvalidName, LlmApi, LlmCheck, Provider, Region, Role,
-    Selector, Target, TargetName,
+    Selector, Sensitivity, Target, TargetName,
 };
 
 use super::service::Kind;
@@ -112,6 +112,7 @@ fn target(name: &str, role: Role, kind: Kind) -> Result<Target, InvalidName> {
         timeout: TIMEOUT,
         depends_on: Vec::new(),
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: match kind {
             Kind::Page => page(name),
             Kind::Llm => Check::Llm(LlmCheck::new(

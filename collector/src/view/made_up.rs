@@ -7,8 +7,8 @@ use std::time::Duration;
 use parallax_model::fault::{Standing, TargetState};
 use parallax_model::{
     AgentSpec, Alternative, Batch, Change, Check, Confidence, Coverage, Epoch, ErrorKind, Evidence,
-    Fault, FaultId, FaultState, HttpCheck, Locus, Outcome, ProbeResult, Role, Selector, Seq,
-    Stages, Target, Timestamp, Without, Witness,
+    Fault, FaultId, FaultState, HttpCheck, Locus, Outcome, ProbeResult, Role, Selector,
+    Sensitivity, Seq, Stages, Target, Timestamp, Without, Witness,
 };
 
 use super::{AgentNews, News};
@@ -47,6 +47,7 @@ pub(crate) fn target(target: &str, role: Role) -> Target {
         timeout: Duration::from_millis(900),
         depends_on: vec![],
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: Check::Http(HttpCheck::get("https://example.test/health")),
     }
 }

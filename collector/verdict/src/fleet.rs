@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parallax_model::{
-    AgentName, AgentSpec, Outcome, Role, Selector, Target, TargetName, Timestamp,
+    AgentName, AgentSpec, Outcome, Role, Selector, Sensitivity, Target, TargetName, Timestamp,
 };
 
 /// Interval and timeout of a target that only shows up in results.
@@ -34,6 +34,8 @@ pub struct TargetSpec {
     pub depends_on: Vec<TargetName>,
     /// Who looks.
     pub agents: Selector,
+    /// How sure a fault of it has to be before it is told.
+    pub sensitivity: Sensitivity,
 }
 
 impl TargetSpec {
@@ -46,6 +48,7 @@ impl TargetSpec {
             timeout: UNKNOWN_TIMEOUT,
             depends_on: Vec::new(),
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
         }
     }
 }
@@ -59,6 +62,7 @@ impl From<&Target> for TargetSpec {
             timeout: target.timeout,
             depends_on: target.depends_on.clone(),
             agents: target.agents.clone(),
+            sensitivity: target.sensitivity,
         }
     }
 }

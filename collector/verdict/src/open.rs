@@ -118,7 +118,7 @@ impl Open {
     /// A finding about the service as a whole widens what was in some regions only; true if it did.
     pub(crate) fn spread(&mut self, world: &World, case: &Case, finding: &Finding) -> bool {
         let What::Service(t) = finding.what else { return false };
-        if !self.is_in_places() || finding.margin < finding.what.margin() {
+        if !self.is_in_places() || finding.margin < finding.what.margin(world) {
             return false;
         }
         let before = self.parts.len();

@@ -211,7 +211,7 @@ fn is_certain(world: &World, case: &Case, finding: &Finding) -> bool {
     let service = matches!(what, What::Service(_));
     let near = what.target().is_none() || matches!(what, What::Path(..));
     let partial = stretch.rate < FULL_RATE && !service;
-    let margin = what.margin()
+    let margin = what.margin(world)
         + if stretch.slow { SLOW_MARGIN } else { 0.0 }
         + if partial { PARTIAL_MARGIN } else { 0.0 };
     what.is_told(world)

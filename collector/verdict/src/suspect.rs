@@ -4,7 +4,7 @@
 //! what evidence has to pay before the fault is believed. The order of the variants is the order of
 //! words: of sets that cover the same paths in a fleet only the first is kept.
 
-use parallax_model::{ErrorKind, Locus, Role};
+use parallax_model::{ErrorKind, Locus, Role, Sensitivity};
 
 use crate::world::World;
 
@@ -61,9 +61,15 @@ impl What {
     }
 
     /// By how many nats the explanation must beat the best other one before it is told: a page at
-    /// night has to be right; an agent has its hiccups.
-    pub(crate) fn margin(self) -> f64 {
-        if matches!(self, Self::Agent(_)) { 9.0 } else { 6.0 }
+    /// night has to be right; an agent has its hiccups. Its owner may ask for more or less of a target.
+    pub(crate) fn margin(self, world: &World) -> f64 {
+        let sensitivity = self.target().map(|t| world.targets[t as usize].sensitivity);
+        match (self, sensitivity) {
+            (Self::Agent(_), _) => 9.0,
+            (_, Some(Sensitivity::Low)) => 12.0,
+            (_, Some(Sensitivity::Normal) | None) => 6.0,
+            (_, Some(Sensitivity::High)) => 3.0,
+        }
     }
 
     /// As one number, another for each: a target's, agent's or place's number stays far below 2^28.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use parallax_model::{AgentName, AgentSpec, Provider, Region, Role, Site, TargetName};
+use parallax_model::{AgentName, AgentSpec, Provider, Region, Role, Sensitivity, Site, TargetName};
 
 use crate::clock::Clock;
 use crate::fleet::{Fleet, TargetSpec};
@@ -51,6 +51,7 @@ pub(crate) struct Target {
     pub(crate) present: bool,
     pub(crate) interval_ms: i64,
     pub(crate) timeout_ms: i64,
+    pub(crate) sensitivity: Sensitivity,
     /// All it needs, directly or not, ascending.
     pub(crate) needs: Vec<u32>,
     /// Declared agents that are not to look at it.
@@ -114,6 +115,7 @@ impl World {
             if let Some(id) = self.target(spec) {
                 let target = &mut self.targets[id as usize];
                 (target.role, target.present) = (spec.role, true);
+                target.sensitivity = spec.sensitivity;
                 (target.interval_ms, target.timeout_ms) = (ms(spec.interval), ms(spec.timeout));
             }
         }
@@ -168,6 +170,7 @@ impl World {
                 present: true,
                 interval_ms: ms(spec.interval),
                 timeout_ms: ms(spec.timeout),
+                sensitivity: spec.sensitivity,
                 needs: Vec::new(),
                 excluded: BTreeSet::new(),
                 last_ok: i64::MIN,

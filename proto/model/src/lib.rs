@@ -39,7 +39,7 @@ pub use seen::{DnsSeen, GrpcSeen, IcmpSeen, LlmSeen, Seen, Serving};
 pub use selector::Selector;
 pub use target::{
     AgentSpec, Assertion, Auth, Check, DnsCheck, DnsTransport, Family, GrpcCheck, HttpCheck,
-    IcmpCheck, LlmApi, LlmCheck, Must, Rcode, RecordType, Role, StatusSet, Target, TcpCheck,
-    TcpStep, TlsCheck, TlsOptions,
+    IcmpCheck, LlmApi, LlmCheck, Must, Rcode, RecordType, Role, Sensitivity, StatusSet, Target,
+    TcpCheck, TcpStep, TlsCheck, TlsOptions,
 };
 pub use time::Timestamp;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use parallax_model::{AgentName, AgentSpec, Provider, Region, Role, Selector, Site, TargetName};
+use parallax_model::{
+    AgentName, AgentSpec, Provider, Region, Role, Selector, Sensitivity, Site, TargetName,
+};
 use parallax_verdict::{Fleet, TargetSpec};
 
 use crate::plan::{INTERVAL_MS, Plan, REFERENCES};
@@ -128,6 +130,7 @@ fn targets(plan: &Plan, rng: &mut Rng) -> Vec<TargetSpec> {
                 timeout: Duration::from_secs(5),
                 depends_on: Vec::new(),
                 agents: Selector::default(),
+                sensitivity: Sensitivity::default(),
             }
         })
         .collect()

@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use parallax_agent::probe::{Surroundings, look};
 use parallax_agent::schedule::{Order, Punctual, Runner};
 use parallax_model::{
-    AgentName, Check, HttpCheck, ProbeResult, Role, Selector, Target, TargetName, Timestamp,
+    AgentName, Check, HttpCheck, ProbeResult, Role, Selector, Sensitivity, Target, TargetName,
+    Timestamp,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -111,6 +112,7 @@ fn target(name: &str, url: &str, interval: Duration) -> Result<Target> {
         timeout: Duration::from_secs(5),
         depends_on: Vec::new(),
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: Check::Http(check),
     })
 }

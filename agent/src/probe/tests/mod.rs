@@ -18,8 +18,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use parallax_model::{
-    Check, ErrorKind, HttpCheck, Outcome, ProbeResult, Role, Selector, StatusSet, Target,
-    TargetName, TcpCheck, Timestamp,
+    Check, ErrorKind, HttpCheck, Outcome, ProbeResult, Role, Selector, Sensitivity, StatusSet,
+    Target, TargetName, TcpCheck, Timestamp,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,6 +44,7 @@ fn target(check: Check, timeout: Duration) -> Target {
         timeout,
         depends_on: vec![],
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check,
     }
 }

@@ -207,8 +207,8 @@ mod tests {
 
     use parallax_agent::probe::{Surroundings, look};
     use parallax_model::{
-        Check, ErrorKind, LlmApi, LlmCheck, ProbeResult, Role, Seen, Selector, Target, TargetName,
-        Timestamp,
+        Check, ErrorKind, LlmApi, LlmCheck, ProbeResult, Role, Seen, Selector, Sensitivity, Target,
+        TargetName, Timestamp,
     };
 
     use super::*;
@@ -229,6 +229,7 @@ mod tests {
             timeout,
             depends_on: vec![],
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
             check: Check::Llm(check),
         };
         let around = Surroundings::new(None, BTreeMap::new()).unwrap();

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use parallax_model::{
     AgentName, AgentSpec, Alternative, Check, Clues, Confidence, Coverage, ErrorKind, Evidence,
-    Fault, FaultId, FaultState, Fitness, HttpCheck, Locus, Reason, Role, Selector, Target,
-    TargetName, Timestamp, Unfit, Without, Witness,
+    Fault, FaultId, FaultState, Fitness, HttpCheck, Locus, Reason, Role, Selector, Sensitivity,
+    Target, TargetName, Timestamp, Unfit, Without, Witness,
 };
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ fn target(target: &str, role: Role) -> Target {
         timeout: Duration::from_secs(1),
         depends_on: vec![],
         agents: Selector::default(),
+        sensitivity: Sensitivity::default(),
         check: Check::Http(HttpCheck::get(format!("https://{target}.example/"))),
     }
 }

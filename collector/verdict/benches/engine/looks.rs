@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use parallax_model::{
-    AgentName, AgentSpec, ErrorKind, Outcome, Provider, Region, Role, Selector, TargetName,
-    Timestamp,
+    AgentName, AgentSpec, ErrorKind, Outcome, Provider, Region, Role, Selector, Sensitivity,
+    TargetName, Timestamp,
 };
 use parallax_verdict::{Fleet, Observation, TargetSpec};
 
@@ -71,6 +71,7 @@ impl Looks {
             timeout: Duration::from_secs(5),
             depends_on: Vec::new(),
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
         };
         Fleet {
             agents: (0..self.agents).map(agent).collect(),

@@ -207,7 +207,7 @@ impl Docket {
                 .collect();
             let fresh: Vec<Finding> =
                 news.iter().filter(|f| parts.contains(&f.what)).cloned().collect();
-            if mine.is_empty() && sure < What::Service(t).margin() {
+            if mine.is_empty() && sure < What::Service(t).margin(world) {
                 continue;
             }
             news.retain(|f| !parts.contains(&f.what));

@@ -43,6 +43,32 @@ impl Role {
     }
 }
 
+/// How sure a fault of a target has to be before it is told. Known to the collector alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Sensitivity {
+    /// Tell less, later, and surer: for what nobody gets up for at night.
+    Low,
+    /// As for every target.
+    #[default]
+    Normal,
+    /// Tell sooner, and be wrong more often.
+    High,
+}
+
+impl Sensitivity {
+    /// All, from the least sensitive.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    /// The word used in config.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
 /// Something probed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -58,6 +84,8 @@ pub struct Target {
     pub depends_on: Vec<TargetName>,
     /// Who looks. Known to the collector; an agent is only told what it is to look at.
     pub agents: Selector,
+    /// How sure a fault of it has to be. Known to the collector, too.
+    pub sensitivity: Sensitivity,
     /// How to look.
     pub check: Check,
 }

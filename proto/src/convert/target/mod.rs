@@ -11,7 +11,7 @@ mod tls;
 
 use std::time::Duration;
 
-use parallax_model::{Check, Role, Selector, Target};
+use parallax_model::{Check, Role, Selector, Sensitivity, Target};
 
 use super::{InvalidMessage, named};
 use crate::pb;
@@ -70,6 +70,7 @@ impl TryFrom<pb::Target> for Target {
             timeout: Duration::from_micros(wire.timeout_us),
             depends_on,
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
             check: check_from_wire(check)?,
         })
     }
