@@ -8,12 +8,13 @@
 //! Never: a result of its own, or a word about whose fault it is. A look that spends tokens is not repeated.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use parallax_model::{
-    Check, ErrorKind, Family, Outcome, ProbeResult, Role, Target, TargetName, TcpCheck, Timestamp,
+    Check, ErrorKind, Family, Outcome, ProbeResult, Role, Target, TcpCheck, Timestamp,
 };
 use tokio::task::JoinSet;
 use url::Url;
@@ -33,8 +34,8 @@ const AT_ONCE_MAX: usize = 2;
 /// Most references that are asked.
 const REFERENCES_MAX: usize = 3;
 
-/// Most targets of which something is remembered: an assignment's.
-const PATIENTS_MAX: usize = 20_000;
+/// So many patients are kept without asking who is still looked at.
+const PATIENTS_MIN: usize = 64;
 
 /// Most addresses that are named.
 const ADDRESSES_SHOWN_MAX: usize = 3;
@@ -48,16 +49,35 @@ pub struct Doctor {
 
 #[derive(Debug, Default)]
 struct Book {
-    patients: HashMap<TargetName, Patient>,
+    patients: HashMap<ByName, Patient>,
+    /// When there are so many, those that nobody looks at any more are forgotten.
+    sweep_at: usize,
     references: Vec<Arc<Target>>,
     under_way: JoinSet<()>,
 }
 
-#[derive(Debug, Default)]
+/// A target, known by its name alone.
+#[derive(Debug)]
+struct ByName(Arc<Target>);
+
+/// Of ten thousand targets that are well each has one: it is small.
+#[derive(Debug)]
 struct Patient {
-    /// Where it was when it was last well; none if it is an address itself.
-    last_good: Option<SocketAddr>,
-    examined: Option<Instant>,
+    home: Home,
+    illness: Option<Box<Illness>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Home {
+    /// There is no name to resolve, or somebody else resolves it.
+    Fixed,
+    /// Found by a name; where it was when it was last well.
+    Named(Option<SocketAddr>),
+}
+
+#[derive(Debug)]
+struct Illness {
+    examined: Instant,
     finding: Option<Box<str>>,
 }
 
@@ -74,17 +94,12 @@ impl Doctor {
         if target.role == Role::Reference {
             return book.know(target);
         }
-        let named = Place::of(&target.check).is_some();
         match result.outcome {
-            Outcome::Ok if !named => drop(book.patients.remove(&target.name)),
-            Outcome::Ok => {
-                let patient = book.patient(&target.name);
-                let last_good = result.peer.as_deref().and_then(address).or(patient.last_good);
-                *patient = Patient { last_good, ..Patient::default() };
-            }
+            Outcome::Ok => book.patient(target).is_well(result.peer.as_deref()),
             Outcome::Fail(kind) if kind.is_ours() => {}
             Outcome::Fail(_) => {
-                if let Some(finding) = &book.patient(&target.name).finding {
+                let illness = book.patient(target).illness.as_deref();
+                if let Some(finding) = illness.and_then(|illness| illness.finding.as_deref()) {
                     note(result, finding);
                 }
                 self.begin(&mut book, target, result);
@@ -96,30 +111,33 @@ impl Doctor {
     fn begin(self: &Arc<Self>, book: &mut Book, target: &Arc<Target>, result: &ProbeResult) {
         while book.under_way.try_join_next().is_some() {}
         let room = book.under_way.len() < AT_ONCE_MAX;
-        let references = book.references.clone();
-        let patient = book.patient(&target.name);
+        let patient = book.patient(target);
         let now = Instant::now();
-        if !room || patient.examined.is_some_and(|at| now - at < AGAIN_AFTER) {
+        if !room || patient.illness.as_ref().is_some_and(|i| now - i.examined < AGAIN_AFTER) {
             return;
         }
-        patient.examined = Some(now);
+        let finding = patient.illness.take().and_then(|illness| illness.finding);
+        patient.illness = Some(Box::new(Illness { examined: now, finding }));
         let failed_at = result.peer.as_deref().and_then(address);
+        let last_good = patient.home.last_good().filter(|at| Some(*at) != failed_at);
         let examination = Examination {
             around: Arc::clone(&self.around),
             target: Arc::clone(target),
             failed_at,
-            last_good: patient.last_good.filter(|at| Some(*at) != failed_at),
-            references,
+            last_good,
+            references: book.references.clone(),
         };
         let doctor = Arc::clone(self);
         book.under_way.spawn(async move {
             let found = tokio::time::timeout(EXAMINED_WITHIN, examination.make()).await;
             let Ok(Some(finding)) = found else { return };
             let mut book = doctor.book.lock().unwrap_or_else(PoisonError::into_inner);
-            let patient = book.patient(&examination.target.name);
+            let patient = book.patients.get_mut(&ByName(Arc::clone(&examination.target)));
             // one that is well again in between has no finding
-            if patient.examined == Some(now) {
-                patient.finding = Some(finding.into());
+            if let Some(illness) = patient.and_then(|patient| patient.illness.as_mut())
+                && illness.examined == now
+            {
+                illness.finding = Some(finding.into());
             }
         });
     }
@@ -129,18 +147,85 @@ impl Book {
     /// Remembers a reference as it is now.
     fn know(&mut self, target: &Arc<Target>) {
         if let Some(known) = self.references.iter_mut().find(|known| known.name == target.name) {
-            known.clone_from(target);
+            if !Arc::ptr_eq(known, target) {
+                known.clone_from(target);
+            }
         } else if self.references.len() < REFERENCES_MAX {
             self.references.push(Arc::clone(target));
         }
     }
 
-    fn patient(&mut self, name: &TargetName) -> &mut Patient {
-        if self.patients.len() >= PATIENTS_MAX && !self.patients.contains_key(name) {
-            // assignments came and went
-            self.patients.clear();
+    /// What is known of a target. Where a new assignment changed it, nothing is.
+    fn patient(&mut self, target: &Arc<Target>) -> &mut Patient {
+        let name = ByName(Arc::clone(target));
+        match self.patients.get_key_value(&name) {
+            Some((known, _)) if Arc::ptr_eq(&known.0, target) => {}
+            Some(_) => self.renew(target),
+            None => self.make_room(),
         }
-        self.patients.entry(name.clone()).or_default()
+        self.patients.entry(name).or_insert_with_key(|name| Patient::new(&name.0.check))
+    }
+
+    /// The target comes from another assignment than before.
+    fn renew(&mut self, target: &Arc<Target>) {
+        let name = ByName(Arc::clone(target));
+        if let Some((before, patient)) = self.patients.remove_entry(&name)
+            && before.0.check == target.check
+        {
+            self.patients.insert(name, patient);
+        }
+    }
+
+    /// Forgets targets that only this book knows, whenever there are twice as many as there were: at most
+    /// two assignments are remembered.
+    fn make_room(&mut self) {
+        if self.patients.len() >= self.sweep_at.max(PATIENTS_MIN) {
+            self.patients.retain(|name, _| Arc::strong_count(&name.0) > 1);
+            self.sweep_at = 2 * self.patients.len();
+        }
+    }
+}
+
+impl Patient {
+    fn new(check: &Check) -> Self {
+        let home = Place::of(check).map_or(Home::Fixed, |_| Home::Named(None));
+        Self { home, illness: None }
+    }
+
+    /// Every good look ends here: nothing is written that was not different before.
+    fn is_well(&mut self, peer: Option<&str>) {
+        if self.illness.is_some() {
+            self.illness = None;
+        }
+        if let Home::Named(last_good) = &mut self.home {
+            let here = peer.and_then(address);
+            if here.is_some() && here != *last_good {
+                *last_good = here;
+            }
+        }
+    }
+}
+
+impl Home {
+    fn last_good(self) -> Option<SocketAddr> {
+        match self {
+            Self::Fixed => None,
+            Self::Named(last_good) => last_good,
+        }
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for ByName {}
+
+impl Hash for ByName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name.hash(state);
     }
 }
 
@@ -267,4 +352,58 @@ impl Examination {
 
 fn said(outcome: Outcome) -> &'static str {
     outcome.error().map_or("ok", ErrorKind::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use parallax_model::{Selector, TargetName};
+
+    use super::*;
+
+    fn target(name: &str, address: &str) -> Arc<Target> {
+        Arc::new(Target {
+            name: TargetName::new(name).unwrap(),
+            role: Role::Service,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            depends_on: vec![],
+            agents: Selector::default(),
+            check: Check::Tcp(TcpCheck::to(address)),
+        })
+    }
+
+    #[test]
+    fn what_is_known_outlives_an_assignment_but_not_a_change() {
+        let mut book = Book::default();
+        let at = "192.0.2.7:443".parse().ok();
+        let mut well = |target: &Arc<Target>, peer| {
+            book.patient(target).is_well(peer);
+            book.patient(target).home
+        };
+        let shop = target("shop", "shop.test:443");
+        assert_eq!(well(&shop, Some("192.0.2.7:443")), Home::Named(at));
+        assert_eq!(well(&shop, None), Home::Named(at));
+        assert_eq!(well(&target("shop", "shop.test:443"), None), Home::Named(at));
+        assert_eq!(well(&target("shop", "shop.example:443"), None), Home::Named(None));
+        assert_eq!(well(&target("shop", "192.0.2.7:443"), Some("192.0.2.7:443")), Home::Fixed);
+    }
+
+    #[test]
+    fn who_is_not_looked_at_any_more_is_forgotten() {
+        let mut book = Book::default();
+        let assignment = |version: usize| -> Vec<Arc<Target>> {
+            (0..1000).map(|n| target(&format!("{version}-{n}"), "a:1")).collect()
+        };
+        for version in 0..10 {
+            let targets = assignment(version);
+            for target in targets.iter().chain(&targets) {
+                book.patient(target).is_well(None);
+            }
+            assert!(book.patients.len() <= 2000, "{}", book.patients.len());
+            let known: HashSet<_> = book.patients.keys().map(|name| name.0.name.clone()).collect();
+            assert!(targets.iter().all(|target| known.contains(&target.name)));
+        }
+    }
 }
