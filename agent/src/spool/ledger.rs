@@ -6,6 +6,7 @@ use std::io;
 use parallax_model::{Epoch, GapReason, IntervalSet, Span};
 
 use super::disk::Disk;
+use super::segment::NUMBER_MAX;
 use super::{Content, Record, overlap, without};
 
 pub(super) const NAME: &str = "ledger";
@@ -157,6 +158,9 @@ impl Ledger {
         }
         for entry in entries {
             let [epoch, kind, first, last] = entry.map(u64::from_le_bytes);
+            if epoch.max(last) > NUMBER_MAX {
+                return None;
+            }
             let account = ledger.epochs.entry(epoch).or_default();
             let span = Span::new(first, last)?;
             match usize::try_from(kind).ok()?.checked_sub(1) {

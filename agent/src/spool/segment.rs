@@ -17,6 +17,14 @@ const RECORD_HEADER_BYTES: usize = 28;
 /// Largest payload that a record can claim: twice what a batch may take.
 const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 
+/// Most numbers that a record can claim: far more than a batch has results. The head of a torn record is
+/// believed without a checksum.
+const RECORD_NUMBERS_MAX: u64 = 1 << 20;
+
+/// Largest epoch or number that is believed: so far beyond what is ever issued that one more can always
+/// be counted.
+pub(super) const NUMBER_MAX: u64 = u64::MAX >> 1;
+
 /// How much of a segment is read at once. One whole record fits, however large.
 const CHUNK_BYTES: usize = PAYLOAD_BYTES_MAX + RECORD_HEADER_BYTES;
 
@@ -68,7 +76,8 @@ impl Segment {
     /// Epoch and first number, by a file's name.
     pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
         let (epoch, first) = name.strip_suffix(".seg")?.split_once('-')?;
-        Some((epoch.parse().ok()?, first.parse().ok()?))
+        let number = |text: &str| text.parse().ok().filter(|number| *number <= NUMBER_MAX);
+        Some((number(epoch)?, number(first)?))
     }
 
     pub(super) fn header(&self) -> Vec<u8> {
@@ -190,7 +199,9 @@ fn claim(bytes: &[u8]) -> Option<(Found, u32)> {
     let (crc, _) = rest.split_first_chunk::<4>()?;
     let length = u32::from_le_bytes(*length) as usize;
     let span = Span::new(u64::from_le_bytes(*first), u64::from_le_bytes(*last))?;
-    let sane = length <= PAYLOAD_BYTES_MAX;
+    let sane = length <= PAYLOAD_BYTES_MAX
+        && span.count() <= RECORD_NUMBERS_MAX
+        && span.last() <= NUMBER_MAX;
     let found = Found { span, bytes: RECORD_HEADER_BYTES + length };
     sane.then_some((found, u32::from_le_bytes(*crc)))
 }

@@ -76,6 +76,22 @@ fn what_is_acked_is_forgotten_and_its_numbers_are_not_used_again() {
 }
 
 #[test]
+fn a_torn_head_that_claims_too_much_is_not_believed() {
+    let disk = TestDisk::default();
+    let mut spool = open(&disk);
+    let epoch = spool.epoch();
+    append(&mut spool, 3);
+    let (name, at) = (disk.only_segment(), disk.len(&disk.only_segment()));
+    append(&mut spool, 2);
+    // the highest byte of its last number: it would be a gap of billions of billions
+    disk.flip(&name, at + 4 + 4 + 8 + 7);
+    let mut spool = open(&disk);
+    assert_eq!(spans(&everything(&mut spool)), [span(1, 3)]);
+    assert_eq!(append(&mut spool, 1).record.span, span(1, 1));
+    assert!(spool.epoch() > epoch);
+}
+
+#[test]
 fn a_torn_tail_begins_a_new_epoch_and_the_old_one_drains() {
     let disk = TestDisk::default();
     let mut spool = open(&disk);
