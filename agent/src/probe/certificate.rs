@@ -40,7 +40,7 @@ impl Chains {
     }
 }
 
-fn one(der: &CertificateDer<'_>) -> Certificate {
+pub(super) fn one(der: &CertificateDer<'_>) -> Certificate {
     let fingerprint_sha256 = fingerprint(der);
     let small = der.len() <= CERTIFICATE_BYTES_MAX;
     let Some((_, parsed)) = X509Certificate::from_der(der).ok().filter(|_| small) else {

@@ -358,7 +358,7 @@ fn said(outcome: Outcome) -> &'static str {
 mod tests {
     use std::collections::HashSet;
 
-    use parallax_model::{Selector, TargetName};
+    use parallax_model::{Selector, Sensitivity, TargetName};
 
     use super::*;
 
@@ -370,6 +370,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             depends_on: vec![],
             agents: Selector::default(),
+            sensitivity: Sensitivity::default(),
             check: Check::Tcp(TcpCheck::to(address)),
         })
     }

@@ -165,7 +165,11 @@ fn answers(answer: &Message, question: &Message) -> bool {
         && answer.queries == question.queries
 }
 
-fn judge(check: &DnsCheck, answer: &Message, course: &mut Course<'_>) -> Result<(), Failure> {
+pub(super) fn judge(
+    check: &DnsCheck,
+    answer: &Message,
+    course: &mut Course<'_>,
+) -> Result<(), Failure> {
     let code = answer.metadata.response_code;
     course.status = Some(u16::from(code));
     course.seen = Some(Seen::Dns(seen(answer)));

@@ -25,6 +25,8 @@ mod dns;
 mod driven;
 mod echo;
 mod failure;
+#[doc(hidden)]
+pub mod fuzz;
 mod grpc;
 mod handshake;
 mod http;

@@ -10,6 +10,7 @@
 //! `tale` (the answer as it comes).
 
 mod dialect;
+mod fuzz;
 mod refusal;
 mod sse;
 mod tale;
@@ -37,6 +38,7 @@ use super::papers;
 use super::timing::Course;
 use super::tls;
 use dialect::{complaint, understand};
+pub use fuzz::events;
 use tale::Tale;
 
 /// How far an answer is read, events and all. An answer of 256 tokens takes a quarter of it.
