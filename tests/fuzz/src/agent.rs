@@ -65,7 +65,11 @@ pub(super) fn damaged_spool(bytes: &[u8]) {
                     *byte ^= value;
                 }
             }),
-            4 => files.change(which.into(), |file| file.truncate(at % (file.len() + 1))),
+            4 => {
+                files.change(which.into(), |file| file.truncate(at % (file.len() + 1)));
+                // cut between two records, nothing tells that there was more
+                issued.clear();
+            }
             _ => {
                 drop(spool);
                 spool = Spool::open(files.clone(), SPOOL_BYTES_MAX, 1000 + turn as u64)
