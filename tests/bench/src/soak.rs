@@ -41,13 +41,16 @@ pub(crate) struct Soak {
 
 pub(crate) fn run(soak: &Soak) -> Result<()> {
     let bench = Bench::new(soak.bin.as_deref())?;
-    let _nginx = peers::nginx(bench.folder())?;
+    let nginx = peers::nginx(bench.folder())?;
     let world = bench.world(soak.targets, Duration::from_millis(INTERVAL_MS), "http")?;
     let per_second = soak.targets as u64 * 1000 / INTERVAL_MS;
     crate::tell(&format!("{} looks, {per_second} a second", soak.looks));
     crate::wait(READ_EVERY);
-    // once as many looks under way as may be: what they leave in the heap is no growth later
-    hold(world.agent.pid())?;
+    // once as many looks under way, and as many results waiting, as may be: what they leave in the heap is
+    // no growth later, when a busy machine holds something up
+    for held_up in [nginx.pid(), world.collector.pid(), world.agent.pid()] {
+        hold(held_up)?;
+    }
     crate::wait(TOLD_WITHIN);
     let missed_before = missed()?;
     let (begun, first) = (Instant::now(), peers::requests()?);
@@ -83,7 +86,8 @@ pub(crate) fn run(soak: &Soak) -> Result<()> {
     Ok(())
 }
 
-/// Stops the agent for longer than an interval: then all its targets are due at once.
+/// Stops a process for several intervals. While servers are stopped all targets' looks are under way, while
+/// the collector is, results wait; after the agent was, all targets are due at once.
 fn hold(pid: u32) -> Result<()> {
     for (signal, then) in [("STOP", 5 * INTERVAL_MS), ("CONT", 0)] {
         let done = Command::new("kill").args(["-s", signal, &pid.to_string()]).status()?;

@@ -282,14 +282,14 @@ impl Bench {
         let collector = peers::other(&self.bin.join("parallax"), with("serve", &c), &log)?;
         peers::until_open(ROAD)?;
         let agent = peers::measured(&self.bin.join("parallax-agent"), with("run", &a), &log)?;
-        Ok(World { agent, _collector: collector, _folder: folder })
+        Ok(World { agent, collector, _folder: folder })
     }
 }
 
 /// Ended in this order: the agent first.
 pub(crate) struct World {
     pub(crate) agent: Running,
-    _collector: Running,
+    pub(crate) collector: Running,
     _folder: tempfile::TempDir,
 }
 
