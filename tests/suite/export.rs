@@ -97,6 +97,12 @@ fn refusals(world: &World, folder: &Path, trace: &Path) {
     let twice = export(world, trace, &[]);
     assert_eq!(twice.status.code(), Some(2));
     assert!(said(&twice).contains("is there already: name another folder"), "{}", said(&twice));
+    let own = folder.join("own");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("fleet.toml"), "mine").unwrap();
+    let over = export(world, &own, &["--to", "2020-01-01"]);
+    assert!(said(&over).contains("fleet.toml is there already"), "{}", said(&over));
+    assert_eq!(std::fs::read_to_string(own.join("fleet.toml")).unwrap(), "mine");
     let one = export(world, &folder.join("one"), &["--target", "svc-2", "--from", "1h"]);
     assert!(one.status.success(), "{}", said(&one));
     let rows = std::fs::read_to_string(folder.join("one/results.csv")).unwrap();

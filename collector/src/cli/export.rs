@@ -165,16 +165,17 @@ struct Out {
 impl Out {
     fn make(folder: &Path) -> Result<Self, Failure> {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        // a configuration may be called fleet.toml, too
+        if let Some(path) =
+            [FLEET, RESULTS].map(|file| folder.join(file)).iter().find(|p| p.exists())
+        {
+            return Err(Failure::usage(anyhow!(
+                "{} is there already: name another folder, or remove it",
+                path.display()
+            )));
+        }
         let path = folder.join(RESULTS);
-        let made = match File::create_new(&path) {
-            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Failure::usage(anyhow!(
-                    "{} is there already: name another folder, or remove it",
-                    path.display()
-                )));
-            }
-            made => made.with_context(|| format!("make {}", path.display()))?,
-        };
+        let made = File::create_new(&path).with_context(|| format!("make {}", path.display()))?;
         Ok(Self { file: BufWriter::with_capacity(1 << 18, made) })
     }
 }
