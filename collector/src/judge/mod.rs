@@ -70,14 +70,12 @@ impl Judge {
     pub fn remember(&mut self, read: &dyn ReadStore, now: Timestamp) -> Result<u64, StoreError> {
         let mut said = Vec::new();
         let mut heard = 0;
-        read.batches_since(now - REMEMBERED, &mut |arrival| {
-            // a clock that was ahead before the restart must not take the engine into the future
-            if arrival.received <= now {
-                self.pass_time(arrival.received, &mut said);
-                heard += arrival.batch.results().len() as u64;
-                self.hear(&arrival, &mut said);
-                said.clear();
-            }
+        // a clock that was ahead before the restart must not take the engine into the future
+        read.batches(now - REMEMBERED..=now, &mut |arrival| {
+            self.pass_time(arrival.received, &mut said);
+            heard += arrival.batch.results().len() as u64;
+            self.hear(&arrival, &mut said);
+            said.clear();
             ControlFlow::Continue(())
         })?;
         self.excuse(now);

@@ -1,7 +1,7 @@
 //! A store that forgets when it is dropped. For tests.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, TargetName, Timestamp};
@@ -132,13 +132,13 @@ impl ReadStore for Memory {
         Ok(wanted.map(tally).collect())
     }
 
-    fn batches_since(
+    fn batches(
         &self,
-        received: Timestamp,
+        received: RangeInclusive<Timestamp>,
         visit: &mut dyn FnMut(Arrival) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let journal = self.state().journal.clone();
-        for arrival in journal.into_iter().filter(|a| a.received >= received) {
+        for arrival in journal.into_iter().filter(|a| received.contains(&a.received)) {
             if visit(arrival).is_break() {
                 break;
             }

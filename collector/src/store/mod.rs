@@ -18,7 +18,7 @@ mod tally;
 pub mod writer;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use parallax_model::{
     AgentName, Batch, Body, Epoch, Fault, FaultId, IntervalSet, Span, TargetName, Timestamp,
@@ -144,11 +144,11 @@ pub trait ReadStore: Send + Sync {
     /// What was ever counted of each path, or of the paths to one target, by agent and target.
     fn tallies(&self, only: Option<&TargetName>) -> Result<Vec<PathTally>, StoreError>;
 
-    /// Visits what was stored and received at `received` or later, in the order it was stored, until
-    /// the visitor breaks.
-    fn batches_since(
+    /// Visits what was received within `received`, in the order it was stored, until the visitor breaks.
+    /// What was stored after the last of it is not read.
+    fn batches(
         &self,
-        received: Timestamp,
+        received: RangeInclusive<Timestamp>,
         visit: &mut dyn FnMut(Arrival) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
 }

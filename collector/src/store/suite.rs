@@ -67,8 +67,13 @@ pub(crate) fn fault(id: u64, ended_ms: Option<i64>) -> Fault {
 }
 
 fn journal(read: &dyn ReadStore, since_ms: i64) -> Vec<Arrival> {
+    journal_within(read, since_ms, i64::MAX / 1000)
+}
+
+fn journal_within(read: &dyn ReadStore, from_ms: i64, to_ms: i64) -> Vec<Arrival> {
     let mut all = Vec::new();
-    read.batches_since(Timestamp::from_millis(since_ms), &mut |arrival| {
+    let received = Timestamp::from_millis(from_ms)..=Timestamp::from_millis(to_ms);
+    read.batches(received, &mut |arrival| {
         all.push(arrival);
         ControlFlow::Continue(())
     })
@@ -163,12 +168,26 @@ fn the_journal_begins_where_it_is_asked_to_and_ends_when_told((mut write, read):
     assert_eq!(journal(&*read, 20).iter().map(received).collect::<Vec<_>>(), [20, 30, 40]);
     assert_eq!(journal(&*read, 41), []);
     let mut seen = 0;
-    read.batches_since(Timestamp::EPOCH, &mut |_| {
+    read.batches(Timestamp::EPOCH..=Timestamp::from_millis(40), &mut |_| {
         seen += 1;
         if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .unwrap();
     assert_eq!(seen, 2);
+}
+
+fn the_journal_is_read_between_two_instants_also_where_the_clock_was_set((mut write, read): Pair) {
+    // ahead of its time at first, then set back by a restart
+    for (n, received) in [10, 90, 20, 30, 25, 50].into_iter().enumerate() {
+        write.append(&[arrival("a", received, results(1, n as u64 + 1, n as u64 + 1))]).unwrap();
+    }
+    let within = |from, to| -> Vec<i64> {
+        journal_within(&*read, from, to).iter().map(|a| a.received.millis()).collect()
+    };
+    assert_eq!(within(0, 30), [10, 20, 30, 25]);
+    assert_eq!(within(20, 25), [20, 25]);
+    assert_eq!(within(31, 49), [] as [i64; 0]);
+    assert_eq!(within(50, 90), [90, 50]);
 }
 
 fn holes_without_end_are_refused((mut write, read): Pair) {
@@ -219,6 +238,7 @@ macro_rules! suite {
             suite!(@ $make, what_is_appended_comes_back_as_it_was, repeats_are_counted_and_not_stored,
                 of_an_overlap_only_the_new_is_stored, each_path_is_counted_once,
                 the_journal_begins_where_it_is_asked_to_and_ends_when_told,
+                the_journal_is_read_between_two_instants_also_where_the_clock_was_set,
                 holes_without_end_are_refused, the_largest_numbers_are_kept,
                 faults_are_kept_whole_and_listed_newest_first);
         }

@@ -1,6 +1,6 @@
 //! A store of faults and a few made-up counts, for the tests of the edges.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, TargetName, Timestamp};
 
@@ -55,9 +55,9 @@ impl ReadStore for Faults {
         Ok(all)
     }
 
-    fn batches_since(
+    fn batches(
         &self,
-        _received: Timestamp,
+        _received: RangeInclusive<Timestamp>,
         _visit: &mut dyn FnMut(Arrival) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,9 +150,9 @@ impl ReadStore for Nothing {
         Ok(Vec::new())
     }
 
-    fn batches_since(
+    fn batches(
         &self,
-        _: Timestamp,
+        _: RangeInclusive<Timestamp>,
         _: &mut dyn FnMut(Arrival) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         Ok(())

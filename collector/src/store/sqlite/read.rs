@@ -1,6 +1,6 @@
 //! The readers' side.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +16,14 @@ use crate::store::{Arrival, Counts, FaultQuery, PathTally, ReadStore, StoreError
 
 /// Most connections kept for the next reader; more may be open at once.
 const IDLE_MAX: usize = 4;
+
+/// What was received within two instants. Received times follow the commits but for steps of the clock, so
+/// the first and the last row by time bound the walk, and the walk goes by commit.
+pub(super) const JOURNAL: &str = "
+    SELECT id, agent, received_us, payload FROM batch
+    WHERE id BETWEEN (SELECT min(id) FROM batch WHERE received_us BETWEEN ?1 AND ?2)
+                 AND (SELECT max(id) FROM batch WHERE received_us BETWEEN ?1 AND ?2)
+      AND +received_us BETWEEN ?1 AND ?2 ORDER BY id";
 
 /// Reads with a connection of its own each time, so that readers never wait for one another.
 #[derive(Debug)]
@@ -139,19 +147,16 @@ impl ReadStore for SqliteRead {
         })
     }
 
-    fn batches_since(
+    fn batches(
         &self,
-        received: Timestamp,
+        received: RangeInclusive<Timestamp>,
         visit: &mut dyn FnMut(Arrival) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         self.with(|db| {
-            // received times follow the commits but for steps of the clock, so the first row by
-            // time begins the walk and the walk goes by commit
-            let sql = "SELECT id, agent, received_us, payload FROM batch
-                       WHERE id >= (SELECT min(id) FROM batch WHERE received_us >= ?1)
-                         AND received_us >= ?1 ORDER BY id";
-            let mut get = db.prepare_cached(sql).map_err(failed("read the journal"))?;
-            let mut rows = get.query([received.micros()]).map_err(failed("read the journal"))?;
+            let mut get = db.prepare_cached(JOURNAL).map_err(failed("read the journal"))?;
+            let mut rows = get
+                .query([received.start().micros(), received.end().micros()])
+                .map_err(failed("read the journal"))?;
             while let Some(row) = rows.next().map_err(failed("read the journal"))? {
                 let (id, arrival) = arrival_of(row).map_err(failed("read the journal"))?;
                 match arrival {

@@ -103,3 +103,19 @@ fn a_transaction_that_fails_leaves_nothing_and_can_be_tried_again() {
     store.write.append(&big).unwrap();
     assert_eq!(store.read.counts().unwrap().results, 20_001);
 }
+
+#[test]
+fn the_journal_is_walked_no_further_than_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path(), now()).unwrap();
+    let plan = opened.read.with(|db| {
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {}", read::JOURNAL)).unwrap();
+        let rows = plan.query_map([1, 2], |row| row.get::<_, String>(3)).unwrap();
+        Ok(rows.map(Result::unwrap).collect::<Vec<_>>())
+    });
+    let plan = plan.unwrap();
+    assert_eq!(plan[0], "SEARCH batch USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "{plan:?}");
+    let bound =
+        "SEARCH batch USING COVERING INDEX batch_received (received_us>? AND received_us<?)";
+    assert_eq!(plan.iter().filter(|line| *line == bound).count(), 2, "{plan:?}");
+}
