@@ -307,6 +307,7 @@ fn orders_come_back() {
         depends_on: vec!["other".parse().unwrap()],
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check,
     };
     let roles = [Role::Service, Role::Reference].into_iter().cycle();

@@ -74,6 +74,9 @@ fn a_history_is_judged_again_as_it_was() {
         found.unwrap_or_else(|| panic!("no {event} in {lines:?}")).clone()
     };
     let (opened, closed) = (of("opened"), of("closed"));
+    let turns = lines.iter().filter(|l| l["event"] == "policy" && l["rule"] == "all");
+    let turns: Vec<_> = turns.map(|l| (&l["target"], l["state"].as_str().unwrap())).collect();
+    assert_eq!(turns, [(&live["target"], "down"), (&live["target"], "up")]);
     assert_eq!((&opened["target"], &closed["state"]), (&live["target"], &live["state"]));
     // rows are whole milliseconds, and so is what is learned of the agents' clocks from them
     for (again, instant) in [(&opened, "onset_ms"), (&closed, "end_ms")] {

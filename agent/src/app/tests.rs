@@ -25,6 +25,7 @@ fn target(name: &str, url: &str) -> Target {
         depends_on: vec![],
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check: Check::Http(HttpCheck::get(url)),
     }
 }

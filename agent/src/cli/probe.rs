@@ -51,6 +51,7 @@ impl Probe {
             depends_on: vec![],
             agents: Selector::default(),
             sensitivity: Sensitivity::default(),
+            policy: None,
             check,
         };
         if self.watch {
@@ -200,6 +201,7 @@ mod tests {
             depends_on: vec![],
             agents: Selector::default(),
             sensitivity: Sensitivity::default(),
+            policy: None,
             check: Check::Tcp(TcpCheck::to("h:1")),
         };
         let result = ProbeResult {

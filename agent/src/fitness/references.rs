@@ -64,6 +64,7 @@ mod tests {
                 depends_on: vec![],
                 agents: Selector::default(),
                 sensitivity: Sensitivity::default(),
+                policy: None,
                 check: Check::Tcp(TcpCheck { address: "a:1".into(), talk: vec![] }),
             };
             references.saw(&target, ok, start + Duration::from_secs(at));

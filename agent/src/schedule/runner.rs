@@ -259,6 +259,7 @@ mod tests {
             depends_on: vec![],
             agents: Selector::default(),
             sensitivity: Sensitivity::default(),
+            policy: None,
             check: Check::Tcp(TcpCheck::to("a:1")),
         }
     }

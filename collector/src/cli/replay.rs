@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use parallax_verdict::policy::Rule;
+use parallax_model::Rule;
 
 use super::{Failure, complain, show};
 use crate::replay::{Replay, ReplayError, Score, Scores, run as replay};
@@ -14,7 +14,10 @@ use crate::replay::{Replay, ReplayError, Score, Scores, run as replay};
   parallax replay --fleet fleet.toml --results results.csv --output /dev/null --policy any,majority,count:3
   zcat results.csv.gz | parallax replay --fleet fleet.toml --results - --output verdicts.jsonl
 
-`parallax export results` writes both files of what your own collector heard.")]
+`parallax export results` writes both files of what your own collector heard.
+
+A line has an event: \"opened\", \"updated\" or \"closed\" of a fault, or \"policy\" where a rule turns, those
+that targets of FLEET.toml have as their own (policy = \"count:2\") included.")]
 pub(super) struct Args {
     /// The fleet: agents and targets, in the collector's own configuration
     #[arg(long, value_name = "FLEET.toml")]
@@ -34,7 +37,7 @@ pub(super) struct Args {
         value_name = "RULE[,RULE…]",
         value_delimiter = ',',
         help = "Rules to hold beside the engine: any, majority, all, count:N (failure domains of which most \
-                agents' newest looks failed); a table on stderr says what each would have told"
+                agents' newest looks failed); a line of the output says when one turned, a table on stderr how each did"
     )]
     rules: Vec<Rule>,
 }
@@ -45,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         results: args.results.clone(),
         output: args.output.clone(),
         lenient: args.lenient,
-        rules: args.rules.clone(),
+        rules: rules(&args.rules),
     };
     match replay(&wanted, &mut |warning| complain(&format!("warning: {warning}"))) {
         Ok(done) => {
@@ -57,6 +60,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Err(ReplayError::Fleet(mistakes)) => Err(Failure::usage(mistakes)),
         Err(why) => Err(why.into()),
     }
+}
+
+/// Each once, as it was first named.
+fn rules(named: &[Rule]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for rule in named {
+        if !rules.contains(rule) {
+            rules.push(*rule);
+        }
+    }
+    rules
 }
 
 fn scores(scores: &Scores) -> String {

@@ -165,6 +165,7 @@ pub fn target_of_url(text: &str, role: Role, interval: Duration) -> Result<Targe
         depends_on: Vec::new(),
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check: Check::Http(check::usual_http(&url)),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parallax_model::{Role, Sensitivity, Target, TargetName};
+use parallax_model::{NoRule, Role, Rule, Sensitivity, Target, TargetName};
 
 use super::check;
 use super::mistake::hint;
@@ -19,6 +19,7 @@ pub(super) const KEYS: &[&str] = &[
     "depends_on",
     "agents",
     "sensitivity",
+    "policy",
     "http",
     "tcp",
     "dns",
@@ -87,7 +88,9 @@ pub(super) fn read(section: Section<'_>, defaults: Defaults) -> Option<Declared>
     let check = check.unwrap_or_else(check::placeholder);
     let agents = section.get("agents").map(selector::read).unwrap_or_default();
     let sensitivity = sensitivity(section, role);
-    let target = Target { name, role, interval, timeout, depends_on, agents, sensitivity, check };
+    let policy = policy(section, role);
+    let target =
+        Target { name, role, interval, timeout, depends_on, agents, sensitivity, policy, check };
     Some(Declared { place: name_at.place(), target, depends_at })
 }
 
@@ -117,6 +120,17 @@ fn sensitivity(section: Section<'_>, role: Role) -> Sensitivity {
         field.wrong("a reference is never told of; remove the line");
     }
     known.unwrap_or_default()
+}
+
+/// A rule beside the engine, which does not judge references.
+fn policy(section: Section<'_>, role: Role) -> Option<Rule> {
+    let field = section.get("policy")?;
+    let rule = field.text()?.parse().map_err(|why: NoRule| field.wrong(why.to_string())).ok()?;
+    if role == Role::Reference {
+        field.wrong("a reference is not voted on; remove the line");
+        return None;
+    }
+    Some(rule)
 }
 
 fn times(section: Section<'_>, defaults: Defaults) -> (Duration, Duration) {

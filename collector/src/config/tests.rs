@@ -1,5 +1,7 @@
 use std::fs;
 
+use parallax_model::Rule;
+
 use super::*;
 
 fn loaded(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Config, Mistakes>) {
@@ -46,6 +48,7 @@ http = { url = "https://shop.example/a", method = "HEAD", status = [200, "3xx", 
 name = "db"
 interval = "1s"
 sensitivity = "low"
+policy = "count:2"
 tcp = { address = "[::1]:5432" }
 [[targets]]
 name = "names"
@@ -83,6 +86,7 @@ fn a_whole_file_becomes_what_it_says() {
     assert_eq!((db.interval, db.timeout), (Duration::from_secs(1), Duration::from_secs(1)));
     assert_eq!(db.check.address(), "[::1]:5432");
     assert_eq!([shop.sensitivity, db.sensitivity], [Sensitivity::Normal, Sensitivity::Low]);
+    assert_eq!([shop.policy, db.policy], [None, Some(Rule::Count(2))]);
     assert_eq!((dns.role, dns.timeout), (Role::Reference, Duration::from_secs(2)));
     assert_eq!(dns.check.address(), "AAAA example.com @9.9.9.9:53");
 }
@@ -235,6 +239,28 @@ fn a_value_of_another_kind_says_what_is_wanted() {
         mistakes_in("targets = 3")[0],
         "parallax.toml:1: targets: must be a list: [[targets]], not a TOML integer"
     );
+}
+
+#[test]
+fn what_is_no_rule_is_told_with_those_that_are() {
+    for (rest, what) in [
+        (
+            "policy = \"count:0\"\ntcp = { address = \"a:1\" }",
+            "policy: \"count:0\" is no rule: any, majority, all, or count:N with N from 1 on",
+        ),
+        (
+            "policy = 2\ntcp = { address = \"a:1\" }",
+            "policy: must be text in quotes, not a TOML integer",
+        ),
+        (
+            "role = \"reference\"\npolicy = \"any\"\ntcp = { address = \"a:1\" }",
+            "policy: a reference is not voted on; remove the line",
+        ),
+    ] {
+        let told = mistakes_in(&format!("[[targets]]\nname = \"x\"\n{rest}\n"));
+        assert_eq!(told.len(), 1, "{rest}: {told:?}");
+        assert!(told[0].contains(what), "{rest}: {told:?}");
+    }
 }
 
 #[test]

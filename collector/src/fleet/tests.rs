@@ -18,6 +18,7 @@ fn target(text: &str) -> Target {
         depends_on: vec![],
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check: Check::Tcp(TcpCheck::to("127.0.0.1:1")),
     }
 }

@@ -113,6 +113,7 @@ fn target(name: &str, role: Role, kind: Kind) -> Result<Target, InvalidName> {
         depends_on: Vec::new(),
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check: match kind {
             Kind::Page => page(name),
             Kind::Llm => Check::Llm(LlmCheck::new(

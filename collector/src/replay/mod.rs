@@ -1,7 +1,9 @@
 //! Recorded results in, verdicts out: the engine over a trace, at full speed.
 //!
 //! Contract: `fleet.toml` (the collector's own configuration) and `results.csv` in, one JSON object
-//! a line out, in the order the engine speaks. The clock is the rows' received time; the engine
+//! a line out, in the order the engine speaks; where rules are held beside it (asked for, or a target's
+//! own `policy`), a line with the event `policy` for each of their turns, before what the engine says of
+//! the same row. The clock is the rows' received time; the engine
 //! ticks every second of it, between rows too, and the run ends at the last row. The same input
 //! gives the same bytes. A malformed row is an error that names its line, or with `lenient` is
 //! counted and skipped. Rows are meant to come in the order they were received; one that goes back
@@ -18,8 +20,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use parallax_model::{Change, FaultId, Timestamp};
-use parallax_verdict::policy::Rule;
+use parallax_model::{Change, FaultId, Rule, Timestamp};
 use parallax_verdict::{Engine, Fleet, TargetSpec};
 use serde::Serialize;
 
@@ -47,7 +48,7 @@ pub struct Replay {
     pub output: Option<PathBuf>,
     /// Skip malformed rows instead of stopping at the first.
     pub lenient: bool,
-    /// Rules to be held beside the engine.
+    /// Rules to be held beside the engine, each once.
     pub rules: Vec<Rule>,
 }
 
@@ -185,7 +186,9 @@ impl<W: Write> Run<W> {
             o.received = Timestamp::from_millis(before);
         }
         self.tick_until(received_ms)?;
-        self.compared.hear(&o);
+        for turn in self.compared.hear(&o) {
+            self.write(&policy::Line::new(&turn, o.received.millis()))?;
+        }
         self.engine.observe(&o, &mut self.changes);
         self.summary.rows += 1;
         self.tell(o.received.millis())
@@ -209,6 +212,7 @@ impl<W: Write> Run<W> {
     }
 
     fn tell(&mut self, at_ms: i64) -> Result<(), ReplayError> {
+        let mut lines = Vec::new();
         for change in self.changes.drain(..) {
             self.compared.hear_engine(&change, at_ms);
             let (event, fault) = match change {
@@ -218,13 +222,16 @@ impl<W: Write> Run<W> {
                 // nobody is there to ask
                 Change::Ask(_) => continue,
             };
-            let line = Line { event, at_ms, fault: FaultJson::from(&*fault) };
-            serde_json::to_writer(&mut self.out, &line)
-                .map_err(io::Error::from)
-                .and_then(|()| self.out.write_all(b"\n"))
-                .map_err(file("write", &self.path))?;
+            lines.push(Line { event, at_ms, fault: FaultJson::from(&*fault) });
         }
-        Ok(())
+        lines.iter().try_for_each(|line| self.write(line))
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> Result<(), ReplayError> {
+        serde_json::to_writer(&mut self.out, line)
+            .map_err(io::Error::from)
+            .and_then(|()| self.out.write_all(b"\n"))
+            .map_err(file("write", &self.path))
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use parallax_model::{Change, Fault, FaultId, Locus, TargetName};
-use parallax_verdict::policy::{Polls, Rule};
+use parallax_model::{Change, Fault, FaultId, Locus, Rule, TargetName};
+use parallax_verdict::policy::{Polls, Turn};
 use parallax_verdict::{Fleet, Observation};
+use serde::Serialize;
 
 /// Alarms of one rule, and faults, that are kept to be compared; more are counted.
 const KEPT_MAX: usize = 100_000;
@@ -25,6 +26,32 @@ impl Span {
 }
 
 type Spans = BTreeMap<TargetName, Vec<Span>>;
+
+/// A line that says how a rule turned. Readers of faults know by its `event` that it is none.
+#[derive(Debug, Serialize)]
+pub(super) struct Line<'a> {
+    event: &'static str,
+    at_ms: i64,
+    target: &'a str,
+    rule: String,
+    state: &'static str,
+    domains_down: u32,
+    domains_voting: u32,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(turn: &'a Turn, at_ms: i64) -> Self {
+        Self {
+            event: "policy",
+            at_ms,
+            target: turn.target.as_str(),
+            rule: turn.rule.to_string(),
+            state: if turn.down { "down" } else { "up" },
+            domains_down: turn.votes.down,
+            domains_voting: turn.votes.voting,
+        }
+    }
+}
 
 /// Compares rules with the engine.
 #[derive(Debug)]
@@ -67,6 +94,7 @@ pub struct Scores {
 }
 
 impl Compared {
+    /// Compares `rules`; services' own are heard as well.
     pub(super) fn new(rules: &[Rule], fleet: &Fleet) -> Self {
         Self {
             rules: rules.to_vec(),
@@ -79,14 +107,15 @@ impl Compared {
         }
     }
 
-    pub(super) fn hear(&mut self, o: &Observation) {
-        // most replays ask for none, and have millions of rows
-        if self.rules.is_empty() {
-            return;
-        }
+    /// Answers which rules turn by it.
+    pub(super) fn hear(&mut self, o: &Observation) -> Vec<Turn> {
         let now = o.received.millis();
-        for turn in self.polls.observe(o) {
-            let spans = self.alarms[turn.rule].entry(turn.target).or_default();
+        let turns = self.polls.observe(o);
+        for turn in &turns {
+            let Some(rule) = self.rules.iter().position(|rule| *rule == turn.rule) else {
+                continue;
+            };
+            let spans = self.alarms[rule].entry(turn.target.clone()).or_default();
             if !turn.down {
                 end(spans, now);
             } else if self.kept < KEPT_MAX {
@@ -96,6 +125,7 @@ impl Compared {
                 self.beyond += 1;
             }
         }
+        turns
     }
 
     pub(super) fn hear_engine(&mut self, change: &Change, now: i64) {

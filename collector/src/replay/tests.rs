@@ -149,3 +149,33 @@ fn rules_are_held_beside_the_engine() {
     assert!(scores.rules[0].later_ms.unwrap() < scores.rules[1].later_ms.unwrap());
     assert_eq!(score(2), (0, 0, 1, None));
 }
+
+/// The turns as they are written, byte for byte: keys are relied on from outside.
+#[test]
+fn a_rule_that_turns_is_a_line_of_its_own() {
+    let mut folder = Folder::new(&outage());
+    let own = FLEET.replace("name = \"shop\"", "name = \"shop\"\npolicy = \"count:2\"");
+    std::fs::write(folder.path("fleet.toml"), own).unwrap();
+    let told = |folder: &Folder| {
+        let (done, out, _) = folder.run(false);
+        done.unwrap();
+        let policy = |line: &&str| line.contains("\"event\":\"policy\"");
+        out.lines().filter(policy).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let line = |at: i64, rule: &str, state: &str, down: u32| {
+        format!(
+            "{{\"event\":\"policy\",\"at_ms\":{},\"target\":\"shop\",\"rule\":\"{rule}\",\"state\":\"{state}\",\
+             \"domains_down\":{down},\"domains_voting\":3}}",
+            1_800_000_000_000 + at
+        )
+    };
+    let own = [line(601_060, "count:2", "down", 2), line(901_060, "count:2", "up", 1)];
+    assert_eq!(told(&folder), own);
+
+    // rules that are asked for come first; a service's own is told once
+    folder.1 = ["all", "count:2"].map(|rule| rule.parse().unwrap()).to_vec();
+    let [down, up] = own;
+    let all = [line(602_060, "all", "down", 3), line(900_060, "all", "up", 2)];
+    let [all_down, all_up] = all;
+    assert_eq!(told(&folder), [down, all_down, all_up, up]);
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parallax_model::{
-    AgentName, AgentSpec, Outcome, Role, Selector, Sensitivity, Target, TargetName, Timestamp,
+    AgentName, AgentSpec, Outcome, Role, Rule, Selector, Sensitivity, Target, TargetName, Timestamp,
 };
 
 /// Interval and timeout of a target that only shows up in results.
@@ -36,6 +36,8 @@ pub struct TargetSpec {
     pub agents: Selector,
     /// How sure a fault of it has to be before it is told.
     pub sensitivity: Sensitivity,
+    /// A rule that counts votes on it, too; the engine does not ask for it.
+    pub policy: Option<Rule>,
 }
 
 impl TargetSpec {
@@ -49,6 +51,7 @@ impl TargetSpec {
             depends_on: Vec::new(),
             agents: Selector::default(),
             sensitivity: Sensitivity::default(),
+            policy: None,
         }
     }
 }
@@ -63,6 +66,7 @@ impl From<&Target> for TargetSpec {
             depends_on: target.depends_on.clone(),
             agents: target.agents.clone(),
             sensitivity: target.sensitivity,
+            policy: target.policy,
         }
     }
 }

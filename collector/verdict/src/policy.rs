@@ -1,153 +1,188 @@
-//! The rules by which people count votes, to be held beside the engine.
+//! The rules by which people count votes, held beside the engine.
 //!
-//! Definition: a path's vote is its newest look, while that is no older than three intervals and a timeout. A
-//! failure domain votes "down" if more than half of its paths that have a vote failed; domains are counted, not
-//! agents. A service is down for a rule while enough domains vote so: one (`any`), more than half of those that
-//! vote (`majority`), all that vote (`all`), or a number of them (`count:N`). Silence is no vote, and where nobody
-//! votes the last word stands.
+//! Definition: a path's vote is its newest look, by the time at which it was made, while that is no older than
+//! three intervals and a timeout. Looks that failed for the measuring side's own reasons are no votes, and what
+//! comes late is no newer than it was. A failure domain votes "down" if more than half of its paths that have a
+//! vote failed; domains are counted, not agents. A service is down for a rule while enough domains vote so: one
+//! (`any`), more than half of those that vote (`majority`), all that vote (`all`), or a number of them
+//! (`count:N`). Silence is no vote, and where nobody votes the last word stands.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
+use std::collections::{BTreeMap, HashMap};
 
-use parallax_model::{Role, TargetName};
+use parallax_model::rule::{Ruling, Votes, Word};
+use parallax_model::{ErrorKind, Role, Rule, TargetName, Timestamp};
 
 use crate::evidence::fresh_ms;
 use crate::fleet::{Fleet, Observation};
-use crate::world::World;
-
-/// How many domains it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// One.
-    Any,
-    /// More than half of those that vote.
-    Majority,
-    /// All that vote.
-    All,
-    /// So many, one at least.
-    Count(u32),
-}
-
-/// What is no rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoRule(String);
-
-impl fmt::Display for NoRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no rule: any, majority, all, or count:N with N from 1 on", self.0)
-    }
-}
-
-impl std::error::Error for NoRule {}
-
-impl FromStr for Rule {
-    type Err = NoRule;
-
-    fn from_str(text: &str) -> Result<Self, NoRule> {
-        let count = || text.strip_prefix("count:")?.parse().ok().filter(|n| *n > 0);
-        match text {
-            "any" => Ok(Self::Any),
-            "majority" => Ok(Self::Majority),
-            "all" => Ok(Self::All),
-            _ => count().map(Self::Count).ok_or_else(|| NoRule(text.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => f.write_str("any"),
-            Self::Majority => f.write_str("majority"),
-            Self::All => f.write_str("all"),
-            Self::Count(n) => write!(f, "count:{n}"),
-        }
-    }
-}
-
-impl Rule {
-    /// True if `down` of `voting` domains are enough.
-    const fn is_met(self, down: u32, voting: u32) -> bool {
-        match self {
-            Self::Any => down >= 1,
-            Self::Majority => down * 2 > voting,
-            Self::All => down >= 1 && down == voting,
-            Self::Count(n) => down >= n,
-        }
-    }
-}
+use crate::world::{World, ms};
 
 /// A rule changed its mind about a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// Which rule, by its place among those given.
-    pub rule: usize,
+    /// Which rule.
+    pub rule: Rule,
     /// Of which service.
     pub target: TargetName,
     /// True if it is down from now on.
     pub down: bool,
+    /// How the domains vote.
+    pub votes: Votes,
 }
 
 /// The newest look of a path.
 #[derive(Debug, Clone, Copy)]
 struct Vote {
-    heard: i64,
+    /// When it was made, ms of the clock of those who listen.
+    at: i64,
     failed: bool,
 }
 
-/// Counts votes by some rules.
+/// The votes on one target.
+#[derive(Debug, Default)]
+struct Poll {
+    by_agent: BTreeMap<u32, Vote>,
+    /// Until then, ms, no vote that was counted last grows too old.
+    holds_until: i64,
+}
+
+/// Counts votes: on all services by some rules, and on each by its own.
 #[derive(Debug)]
 pub struct Polls {
-    rules: Vec<Rule>,
+    everywhere: Vec<Rule>,
+    // only looked up, never walked: its order must not show
+    own: HashMap<TargetName, Rule>,
     world: World,
-    /// Of each target and agent.
-    votes: BTreeMap<u32, BTreeMap<u32, Vote>>,
-    /// By rule and target.
-    down: BTreeSet<(usize, u32)>,
+    /// The votes on each target.
+    by_target: BTreeMap<u32, Poll>,
+    words: BTreeMap<(u32, Rule), Word>,
 }
 
 impl Polls {
-    /// Nothing was heard yet.
-    pub fn new(rules: Vec<Rule>, fleet: &Fleet) -> Self {
-        let mut world = World::default();
-        world.declare(fleet, i64::MIN);
-        Self { rules, world, votes: BTreeMap::new(), down: BTreeSet::new() }
+    /// Nothing was heard yet. Services with a `policy` of their own are voted on by that, too.
+    pub fn new(everywhere: Vec<Rule>, fleet: &Fleet) -> Self {
+        let mut polls = Self {
+            everywhere,
+            own: HashMap::new(),
+            world: World::default(),
+            by_target: BTreeMap::new(),
+            words: BTreeMap::new(),
+        };
+        polls.declare(fleet);
+        polls
+    }
+
+    /// The fleet was declared anew: votes of those who still look stay, and rules that are new count them.
+    pub fn set_fleet(&mut self, fleet: &Fleet, now: Timestamp) {
+        self.declare(fleet);
+        let Self { everywhere, own, world, by_target, words } = self;
+        by_target.retain(|&target, poll| {
+            let spec = &world.targets[target as usize];
+            poll.holds_until = i64::MIN;
+            poll.by_agent.retain(|&agent, _| {
+                world.agents[agent as usize].present && !spec.excluded.contains(&agent)
+            });
+            spec.present
+        });
+        words.retain(|(target, rule), _| {
+            let name = world.target_names.name(*target);
+            by_target.contains_key(target)
+                && (everywhere.contains(rule) || own.get(name) == Some(rule))
+        });
+        let targets: Vec<u32> = self.by_target.keys().copied().collect();
+        for target in targets {
+            self.count(target, now.millis());
+        }
+    }
+
+    /// What nobody votes on need not be known.
+    fn declare(&mut self, fleet: &Fleet) {
+        let own = fleet.targets.iter().filter(|t| t.role == Role::Service);
+        self.own = own.filter_map(|t| Some((t.name.clone(), t.policy?))).collect();
+        let mut polled = fleet.clone();
+        if self.everywhere.is_empty() {
+            polled.targets.retain(|t| self.own.contains_key(&t.name));
+        }
+        self.world.declare(&polled, i64::MIN);
     }
 
     /// Hears one result, in the order they are received.
     pub fn observe(&mut self, o: &Observation) -> Vec<Turn> {
-        let Some(agent) = self.world.agent_named(&o.agent) else { return Vec::new() };
-        let Some(target) = self.world.target_named(&o.target) else { return Vec::new() };
-        let spec = &self.world.targets[target as usize];
-        if spec.role == Role::Reference {
+        if self.everywhere.is_empty() && !self.own.contains_key(&o.target) {
             return Vec::new();
         }
+        let Some(agent) = self.world.agent_named(&o.agent) else { return Vec::new() };
+        let Some(target) = self.world.target_named(&o.target) else { return Vec::new() };
         let now = o.received.millis();
-        let votes = self.votes.entry(target).or_default();
-        votes.insert(agent, Vote { heard: now, failed: !o.outcome.is_ok() });
+        let clock = &mut self.world.agents[agent as usize].clock;
+        let heard = clock.hear(now, o.started.millis(), ms(o.latency));
+        let spec = &self.world.targets[target as usize];
+        if spec.role == Role::Reference || o.outcome.error().is_some_and(ErrorKind::is_ours) {
+            return Vec::new();
+        }
+        let vote = Vote { at: now.saturating_sub(heard.late_ms), failed: !o.outcome.is_ok() };
+        let poll = self.by_target.entry(target).or_default();
+        let before = poll.by_agent.get(&agent).copied();
+        if before.is_some_and(|before| before.at > vote.at) {
+            return Vec::new();
+        }
+        poll.by_agent.insert(agent, vote);
+        // most looks say what the last one said
         let oldest = now.saturating_sub(fresh_ms(spec.interval_ms, spec.timeout_ms));
+        let same = before.is_some_and(|b| b.failed == vote.failed && b.at >= oldest);
+        if same && now <= poll.holds_until {
+            return Vec::new();
+        }
+        self.count(target, now)
+    }
+
+    /// What a service's own rule says of it; none if it has no rule.
+    pub fn ruling(&self, target: &TargetName, now: Timestamp) -> Option<Ruling> {
+        let rule = *self.own.get(target)?;
+        let id = self.world.target_names.find(target);
+        let word = id.and_then(|id| self.words.get(&(id, rule))).copied();
+        let votes = id.map_or(Votes::default(), |id| self.votes(id, now.millis()).0);
+        Some(Ruling { rule, word, votes })
+    }
+
+    /// Counts the votes on a target as of `now`; answers which rules turn by it.
+    fn count(&mut self, target: u32, now: i64) -> Vec<Turn> {
+        let (votes, holds_until) = self.votes(target, now);
+        if let Some(poll) = self.by_target.get_mut(&target) {
+            poll.holds_until = holds_until;
+        }
+        let name = self.world.target_names.name(target);
+        let own = self.own.get(name).filter(|own| !self.everywhere.contains(own));
+        let mut turns = Vec::new();
+        for &rule in self.everywhere.iter().chain(own).filter(|_| votes.voting > 0) {
+            let down = rule.is_met(votes);
+            let said = self.words.get(&(target, rule)).map(|word| word.down);
+            if said != Some(down) {
+                let word = Word { down, since: Timestamp::from_millis(now) };
+                self.words.insert((target, rule), word);
+            }
+            if said.unwrap_or(false) != down {
+                turns.push(Turn { rule, target: name.clone(), down, votes });
+            }
+        }
+        turns
+    }
+
+    /// How the domains vote on a target, and until when that holds if nothing is heard.
+    fn votes(&self, target: u32, now: i64) -> (Votes, i64) {
+        let spec = &self.world.targets[target as usize];
+        let fresh = fresh_ms(spec.interval_ms, spec.timeout_ms);
+        let oldest = now.saturating_sub(fresh);
+        let poll = self.by_target.get(&target).map(|poll| &poll.by_agent);
         let mut domains: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
-        for (&agent, vote) in votes.iter().filter(|(_, v)| v.heard >= oldest) {
+        let mut first = i64::MAX;
+        for (&agent, vote) in poll.into_iter().flatten().filter(|(_, vote)| vote.at >= oldest) {
             let domain = self.world.agents[agent as usize].domain;
             let (failed, all) = domains.entry(domain).or_default();
             *failed += u32::from(vote.failed);
             *all += 1;
+            first = first.min(vote.at);
         }
-        let voting = domains.len() as u32;
         let down = domains.values().filter(|(failed, all)| failed * 2 > *all).count() as u32;
-        let mut turns = Vec::new();
-        for (rule, kind) in self.rules.iter().enumerate() {
-            let (was, is) = (self.down.contains(&(rule, target)), kind.is_met(down, voting));
-            if is && !was {
-                self.down.insert((rule, target));
-            } else if was && !is {
-                self.down.remove(&(rule, target));
-            }
-            if is != was {
-                turns.push(Turn { rule, target: o.target.clone(), down: is });
-            }
-        }
-        turns
+        (Votes { down, voting: domains.len() as u32 }, first.saturating_add(fresh))
     }
 }

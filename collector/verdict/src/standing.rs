@@ -35,7 +35,7 @@ fn standing(world: &World, opens: &[Open], target: u32, isolated: bool, now: i64
     } else {
         state(world, opens, target, now)
     };
-    Standing { target: world.target_names.name(target).clone(), state, coverage }
+    Standing { target: world.target_names.name(target).clone(), state, coverage, policy: None }
 }
 
 fn state(world: &World, opens: &[Open], target: u32, now: i64) -> TargetState {

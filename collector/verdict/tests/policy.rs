@@ -3,58 +3,96 @@
 
 use std::time::Duration;
 
+use parallax_model::fault::TargetState;
 use parallax_model::{
-    AgentName, AgentSpec, ErrorKind, Outcome, Provider, Region, Role, TargetName, Timestamp,
+    AgentName, AgentSpec, ErrorKind, Outcome, Provider, Region, Role, Rule, TargetName, Timestamp,
 };
-use parallax_verdict::policy::{Polls, Rule};
+use parallax_verdict::policy::Polls;
 use parallax_verdict::{Fleet, Observation, TargetSpec};
 
 const RULES: [&str; 6] = ["any", "majority", "all", "count:2", "count:3", "count:9"];
 
-/// Agents named after their domain and a number, e.g. `b2`; one target, every 10 s.
-fn polls(agents: &[&str]) -> Polls {
+const SHOP: &str = "shop";
+
+/// Agents named after their domain and a number, e.g. `b2`; a service and a reference, every 10 s. The
+/// service has a rule of its own, perhaps.
+fn fleet(agents: &[&str], own: Option<&str>) -> Fleet {
     let spec = |name: &&str| AgentSpec {
         region: Some(Region::new(name.get(..1).unwrap()).unwrap()),
         provider: Some(Provider::new("p").unwrap()),
         ..AgentSpec::unlabelled(AgentName::new(name).unwrap())
     };
-    let target = |name: &str, role| TargetSpec {
+    let target = |name: &str, role, policy: Option<&str>| TargetSpec {
         role,
         interval: Duration::from_secs(10),
         timeout: Duration::from_secs(2),
+        policy: policy.map(|rule| rule.parse().unwrap()),
         ..TargetSpec::unknown(TargetName::new(name).unwrap())
     };
-    let targets = vec![target("shop", Role::Service), target("ref", Role::Reference)];
-    let fleet = Fleet { agents: agents.iter().map(spec).collect(), targets };
-    Polls::new(RULES.iter().map(|rule| rule.parse().unwrap()).collect(), &fleet)
+    let targets = vec![
+        target(SHOP, Role::Service, own),
+        target("bank", Role::Service, None),
+        target("ref", Role::Reference, None),
+    ];
+    Fleet { agents: agents.iter().map(spec).collect(), targets }
 }
 
-/// Plays looks, written `SECOND AGENT+` (fine) or `SECOND AGENT-` (failed); answers the turns as
-/// `SECOND RULE down|up`.
-fn play(agents: &[&str], looks: &str) -> Vec<String> {
-    let mut polls = polls(agents);
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_millis(second * 1000)
+}
+
+/// A look that ends when it is heard.
+fn look(second: i64, agent: &str, target: &str, outcome: Outcome) -> Observation {
+    Observation {
+        received: at(second),
+        started: at(second) - Duration::from_millis(20),
+        agent: AgentName::new(agent).unwrap(),
+        target: TargetName::new(target).unwrap(),
+        outcome,
+        latency: Duration::from_millis(20),
+    }
+}
+
+const FAILED: Outcome = Outcome::Fail(ErrorKind::Timeout);
+
+/// Plays looks, written `SECOND AGENT+` (fine), `SECOND AGENT-` (failed) or `SECOND AGENT?` (the agent's own
+/// fault), and `@SECOND` after that if it was made earlier than it was heard.
+fn hear(polls: &mut Polls, looks: &str) -> Vec<String> {
     let mut said = Vec::new();
-    for look in looks.split(',') {
-        let (second, rest) = look.trim().split_once(' ').unwrap();
-        let failed = rest.ends_with('-');
-        let at = Timestamp::from_millis(second.parse::<i64>().unwrap() * 1000);
-        let turns = polls.observe(&Observation {
-            received: at,
-            started: at,
-            agent: AgentName::new(rest.trim_end_matches(['+', '-'])).unwrap(),
-            target: TargetName::new("shop").unwrap(),
-            outcome: if failed { Outcome::Fail(ErrorKind::Timeout) } else { Outcome::Ok },
-            latency: Duration::from_millis(20),
-        });
-        for turn in turns {
-            said.push(format!(
-                "{second} {} {}",
-                RULES[turn.rule],
-                if turn.down { "down" } else { "up" }
-            ));
+    for text in looks.split(',') {
+        let (second, rest) = text.trim().split_once(' ').unwrap();
+        let (rest, made) = rest.split_once('@').map_or((rest, second), |(r, made)| (r, made));
+        let outcome = match rest.chars().last().unwrap() {
+            '+' => Outcome::Ok,
+            '-' => FAILED,
+            _ => Outcome::Fail(ErrorKind::Internal),
+        };
+        let agent = rest.trim_end_matches(['+', '-', '?']);
+        let mut look = look(second.parse().unwrap(), agent, SHOP, outcome);
+        look.started = at(made.parse().unwrap()) - Duration::from_millis(20);
+        for turn in polls.observe(&look) {
+            let state = if turn.down { "down" } else { "up" };
+            said.push(format!("{second} {} {state}", turn.rule));
         }
     }
     said
+}
+
+/// The same by all rules; answers the turns as `SECOND RULE down|up`.
+fn play(agents: &[&str], looks: &str) -> Vec<String> {
+    let rules = RULES.iter().map(|rule| rule.parse().unwrap()).collect();
+    hear(&mut Polls::new(rules, &fleet(agents, None)), looks)
+}
+
+/// Rule, state, since which second, and the votes: down, and all.
+type Says = (String, TargetState, Option<i64>, (u32, u32));
+
+/// What the shop's own rule says.
+fn ruling(polls: &Polls, second: i64) -> Option<Says> {
+    let ruling = polls.ruling(&TargetName::new(SHOP).unwrap(), at(second))?;
+    let since = ruling.word.map(|word| word.since.millis() / 1000);
+    let votes = (ruling.votes.down, ruling.votes.voting);
+    Some((ruling.rule.to_string(), ruling.state(), since, votes))
 }
 
 #[test]
@@ -115,6 +153,14 @@ fn each_rule_turns_when_enough_domains_do() {
             "0 a1+, 1 b1+, 10 a1-, 20 a1+, 30 a1-",
             &["10 any down", "20 any up", "30 any down"],
         ),
+        // a look that the agent could not make is no vote, and the one before it stands
+        (&["a1", "b1"], "0 a1+, 1 b1+, 10 a1?, 11 b1?, 20 a1-, 30 a1?, 31 b1+", &["20 any down"]),
+        // what comes late is no newer than it was: the newest look stands, and an old one is no vote
+        (
+            &["a1", "b1"],
+            "0 a1+, 1 b1+, 60 a1+, 61 a1-@20, 61 a1-@30, 61 a1-@50, 62 b1-@29, 64 b1-@60",
+            &["64 any down"],
+        ),
     ];
     for (agents, looks, expected) in cases {
         assert_eq!(play(agents, looks), *expected, "{agents:?}: {looks}");
@@ -123,17 +169,49 @@ fn each_rule_turns_when_enough_domains_do() {
 
 #[test]
 fn references_are_not_voted_on() {
-    let mut polls = polls(&["a1"]);
-    let at = Timestamp::from_millis(0);
-    let turns = polls.observe(&Observation {
-        received: at,
-        started: at,
-        agent: AgentName::new("a1").unwrap(),
-        target: TargetName::new("ref").unwrap(),
-        outcome: Outcome::Fail(ErrorKind::Timeout),
-        latency: Duration::ZERO,
-    });
-    assert_eq!(turns, []);
+    let mut polls = Polls::new(vec![Rule::Any], &fleet(&["a1"], None));
+    assert_eq!(polls.observe(&look(0, "a1", "ref", FAILED)), []);
+    assert_eq!(polls.observe(&look(0, "a1", "bank", FAILED)).len(), 1);
+}
+
+#[test]
+fn a_rule_of_its_own_is_for_one_service() {
+    let mut polls = Polls::new(Vec::new(), &fleet(&["a1", "b1", "c1"], Some("count:2")));
+    let shop = |state, since, votes| Some(("count:2".to_owned(), state, since, votes));
+    assert_eq!(ruling(&polls, 0), shop(TargetState::Unknown, None, (0, 0)));
+    assert_eq!(hear(&mut polls, "0 a1+, 1 b1+, 2 c1+, 10 a1-"), [] as [&str; 0]);
+    assert_eq!(ruling(&polls, 10), shop(TargetState::Up, Some(0), (1, 3)));
+    assert_eq!(hear(&mut polls, "11 b1-"), ["11 count:2 down"]);
+    assert_eq!(ruling(&polls, 11), shop(TargetState::Down, Some(11), (2, 3)));
+    // votes fade, the last word stands, and silence is neither up nor down
+    assert_eq!(ruling(&polls, 42), shop(TargetState::Down, Some(11), (2, 2)));
+    assert_eq!(ruling(&polls, 43), shop(TargetState::Down, Some(11), (1, 1)));
+    assert_eq!(ruling(&polls, 44), shop(TargetState::Unknown, Some(11), (0, 0)));
+    // the bank has none
+    assert_eq!(polls.observe(&look(12, "a1", "bank", FAILED)), []);
+    assert_eq!(polls.ruling(&TargetName::new("bank").unwrap(), at(12)), None);
+}
+
+#[test]
+fn another_fleet_keeps_the_votes_of_those_who_still_look() {
+    let agents = ["a1", "b1", "c1"];
+    let mut polls = Polls::new(Vec::new(), &fleet(&agents, Some("count:2")));
+    hear(&mut polls, "0 a1-, 1 b1-, 2 c1+");
+    // the same again changes nothing
+    polls.set_fleet(&fleet(&agents, Some("count:2")), at(3));
+    let down = TargetState::Down;
+    assert_eq!(ruling(&polls, 3), Some(("count:2".to_owned(), down, Some(1), (2, 3))));
+    // another rule counts the votes that are there
+    polls.set_fleet(&fleet(&agents, Some("majority")), at(4));
+    assert_eq!(ruling(&polls, 4), Some(("majority".to_owned(), down, Some(4), (2, 3))));
+    // who left votes no more
+    polls.set_fleet(&fleet(&agents[1..], Some("majority")), at(5));
+    let up = TargetState::Up;
+    assert_eq!(ruling(&polls, 5), Some(("majority".to_owned(), up, Some(5), (1, 2))));
+    polls.set_fleet(&fleet(&agents[1..], None), at(6));
+    assert_eq!(ruling(&polls, 6), None);
+    polls.set_fleet(&fleet(&agents[1..], Some("majority")), at(7));
+    assert_eq!(ruling(&polls, 7).map(|(_, state, ..)| state), Some(TargetState::Unknown));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{AgentName, ErrorKind, Locus, Region, Stage, TargetName, Timestamp};
+use crate::{AgentName, ErrorKind, Locus, Region, Ruling, Stage, TargetName, Timestamp};
 
 /// Most witnesses of one side that evidence lists; the counts are of all.
 pub const WITNESSES_MAX: usize = 32;
@@ -221,6 +221,8 @@ pub struct Standing {
     pub state: TargetState,
     /// Who bears witness.
     pub coverage: Coverage,
+    /// What the target's own rule says beside the engine, where it has one.
+    pub policy: Option<Ruling>,
 }
 
 /// What the engine has to say.

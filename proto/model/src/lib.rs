@@ -3,7 +3,7 @@
 //! Reading order: [`name`] (who and what), [`time`] (when), [`kind`] (how a look fails),
 //! [`target`] (what is looked at), [`selector`] (by whom), [`result`] and [`seen`] (what one look saw), [`record`] (a result on the
 //! durable road), [`interval`] (sets of sequence numbers), [`locus`] and [`fault`] (what is wrong,
-//! where, and why we think so), [`fitness`] (whether a witness is fit to be one).
+//! where, and why we think so), [`rule`] (how people count votes), [`fitness`] (whether a witness is fit to be one).
 //!
 //! Contract: values only. Whatever can be constructed is valid.
 //! Never: a clock, I/O, async, serde, or any dependency beside `std`.
@@ -18,6 +18,7 @@ pub mod locus;
 pub mod name;
 pub mod record;
 pub mod result;
+pub mod rule;
 pub mod seen;
 pub mod selector;
 pub mod target;
@@ -35,6 +36,7 @@ pub use locus::Locus;
 pub use name::{AgentName, InvalidName, Provider, Region, Site, TargetName};
 pub use record::{Batch, Body, Epoch, Gap, GapReason, Seq};
 pub use result::{Outcome, ProbeResult, Stages};
+pub use rule::{NoRule, Rule, Ruling, Votes, Word};
 pub use seen::{DnsSeen, GrpcSeen, IcmpSeen, LlmSeen, Seen, Serving};
 pub use selector::Selector;
 pub use target::{

@@ -131,6 +131,7 @@ fn targets(plan: &Plan, rng: &mut Rng) -> Vec<TargetSpec> {
                 depends_on: Vec::new(),
                 agents: Selector::default(),
                 sensitivity: Sensitivity::default(),
+                policy: None,
             }
         })
         .collect()

@@ -113,6 +113,7 @@ fn target(name: &str, url: &str, interval: Duration) -> Result<Target> {
         depends_on: Vec::new(),
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check: Check::Http(check),
     })
 }

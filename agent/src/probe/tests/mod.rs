@@ -45,6 +45,7 @@ fn target(check: Check, timeout: Duration) -> Target {
         depends_on: vec![],
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check,
     }
 }

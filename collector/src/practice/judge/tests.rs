@@ -72,7 +72,7 @@ fn target(name: &str) -> TargetName {
 
 fn stands(name: &str, state: TargetState, domains: u32) -> EventBody {
     let coverage = Coverage { domains, assigned: 5 };
-    EventBody::Standing(Standing { target: target(name), state, coverage })
+    EventBody::Standing(Standing { target: target(name), state, coverage, policy: None })
 }
 
 fn judge() -> Judge {

@@ -230,6 +230,7 @@ mod tests {
             depends_on: vec![],
             agents: Selector::default(),
             sensitivity: Sensitivity::default(),
+            policy: None,
             check: Check::Llm(check),
         };
         let around = Surroundings::new(None, BTreeMap::new()).unwrap();

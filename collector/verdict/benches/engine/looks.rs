@@ -72,6 +72,7 @@ impl Looks {
             depends_on: Vec::new(),
             agents: Selector::default(),
             sensitivity: Sensitivity::default(),
+            policy: None,
         };
         Fleet {
             agents: (0..self.agents).map(agent).collect(),

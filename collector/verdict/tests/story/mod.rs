@@ -2,6 +2,7 @@
 
 mod law;
 mod rng;
+mod rules;
 pub mod table;
 mod tell;
 mod world;
@@ -39,6 +40,9 @@ pub struct Story {
     may_say: Vec<String>,
     #[serde(default)]
     standing: Vec<Stands>,
+    /// What rules that count votes say meanwhile; of each that is named, nothing else.
+    #[serde(default)]
+    rule: Vec<Rules>,
     /// Every look fails with this chance, for no reason.
     #[serde(default)]
     noise: f64,
@@ -133,4 +137,14 @@ struct Stands {
     from: f64,
     to: f64,
     state: String,
+}
+
+/// What a rule says of these services, each: when it turns down, and up again.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    rule: String,
+    targets: Vec<String>,
+    down: Option<[f64; 2]>,
+    up: Option<[f64; 2]>,
 }

@@ -28,7 +28,8 @@ pub(super) fn seconds(at: Timestamp) -> f64 {
 impl Story {
     /// What the story's end differs in.
     pub fn check(&self, seed: u64) -> Result<(), String> {
-        self.judge(&self.run(seed)?)
+        self.judge(&self.run(seed)?)?;
+        self.check_rules(seed)
     }
 
     /// What differs in what was said.
@@ -117,7 +118,7 @@ impl Say {
     }
 }
 
-fn within([from, to]: [f64; 2], at: f64) -> bool {
+pub(super) fn within([from, to]: [f64; 2], at: f64) -> bool {
     from <= at && at <= to
 }
 

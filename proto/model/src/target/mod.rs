@@ -12,7 +12,7 @@ mod tls;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{AgentName, Provider, Region, Selector, Site, TargetName};
+use crate::{AgentName, Provider, Region, Rule, Selector, Site, TargetName};
 
 pub use assertion::{ASSERTIONS_MAX, Assertion, Must};
 pub use dns::{DnsCheck, DnsTransport, Rcode, RecordType};
@@ -86,6 +86,8 @@ pub struct Target {
     pub agents: Selector,
     /// How sure a fault of it has to be. Known to the collector, too.
     pub sensitivity: Sensitivity,
+    /// A rule that counts votes on it beside the engine. Known to the collector, too.
+    pub policy: Option<Rule>,
     /// How to look.
     pub check: Check,
 }

@@ -71,6 +71,7 @@ impl TryFrom<pb::Target> for Target {
             depends_on,
             agents: Selector::default(),
             sensitivity: Sensitivity::default(),
+            policy: None,
             check: check_from_wire(check)?,
         })
     }
