@@ -20,6 +20,7 @@ mod machine;
 mod mistakes;
 mod package;
 mod page;
+mod policy;
 mod reload;
 mod replay;
 mod road;

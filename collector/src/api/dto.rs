@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use parallax_model::fault::Standing;
 use parallax_model::{ErrorKind, Fitness, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::policy::PolicyJson;
 use crate::json::{CoverageJson, FaultJson, SeenJson};
 use crate::view::{AgentRow, Cell, Look, Overview, Path, TargetRow, Told, WebhookNews, words};
 
@@ -128,6 +128,9 @@ pub struct TargetJson {
     pub coverage: CoverageJson,
     /// Open faults that touch it.
     pub faults: Vec<String>,
+    /// What its own rule says beside the engine; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub policy: Option<PolicyJson>,
     /// One for each region.
     pub regions: Vec<CellJson>,
 }
@@ -260,17 +263,6 @@ pub struct SpoolJson {
     pub degraded: bool,
 }
 
-/// What the engine says of one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StandingJson {
-    /// The target.
-    pub target: String,
-    /// `up`, `degraded`, `down` or `unknown`
-    pub state: String,
-    /// Who bears witness.
-    pub coverage: CoverageJson,
-}
-
 /// `GET /readyz`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyJson {
@@ -354,6 +346,7 @@ impl From<&TargetRow> for TargetJson {
             state: row.state.as_str().to_owned(),
             coverage: row.coverage.into(),
             faults: row.faults.iter().map(ToString::to_string).collect(),
+            policy: row.policy.as_ref().map(Into::into),
             regions: row.cells.iter().map(Into::into).collect(),
         }
     }
@@ -432,16 +425,6 @@ impl From<&Fitness> for FitnessJson {
             memory_pressure_permille: f.memory_pressure_permille,
             files_open: f.files_open,
             files_max: f.files_max,
-        }
-    }
-}
-
-impl From<&Standing> for StandingJson {
-    fn from(s: &Standing) -> Self {
-        Self {
-            target: s.target.to_string(),
-            state: s.state.as_str().to_owned(),
-            coverage: s.coverage.into(),
         }
     }
 }

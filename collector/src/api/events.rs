@@ -13,12 +13,16 @@ use axum::http::HeaderMap;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use parallax_model::fault::Standing;
+use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
+use crate::json::CoverageJson;
 use crate::view::{Edge, Event, EventBody, Health};
 
-use super::dto::{StandingJson, ToldJson};
+use super::dto::ToldJson;
+use super::policy::PolicyJson;
 use super::problem::Problem;
 
 /// Most listeners at once; each holds a connection and a few kilobytes.
@@ -32,6 +36,20 @@ const TURNED_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a browser waits before it comes back.
 const COME_BACK: Duration = Duration::from_secs(2);
+
+/// What the engine says of one target.
+#[derive(Debug, Serialize)]
+struct StandingJson {
+    /// The target.
+    target: String,
+    /// `up`, `degraded`, `down` or `unknown`
+    state: String,
+    /// Who bears witness.
+    coverage: CoverageJson,
+    /// What its own rule says beside the engine; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PolicyJson>,
+}
 
 pub(super) async fn stream(State(edge): State<Edge>, headers: HeaderMap) -> Response {
     let Some(seat) = Seat::take(&edge.health) else { return Problem::crowded().into_response() };
@@ -138,4 +156,15 @@ fn told(edge: &Edge, event: &Event) -> sse::Event {
     // none of these shapes can fail to be JSON; an empty object is the honest rest
     let text = text.unwrap_or_else(|_| "{}".to_owned());
     sse::Event::default().event(event.body.name()).id(id(edge, event.number)).data(text)
+}
+
+impl From<&Standing> for StandingJson {
+    fn from(s: &Standing) -> Self {
+        Self {
+            target: s.target.to_string(),
+            state: s.state.as_str().to_owned(),
+            coverage: s.coverage.into(),
+            policy: s.policy.as_ref().map(Into::into),
+        }
+    }
 }

@@ -8,6 +8,7 @@
 pub mod dto;
 mod events;
 mod guard;
+pub mod policy;
 mod problem;
 #[cfg(test)]
 mod tests;

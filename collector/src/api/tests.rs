@@ -189,6 +189,11 @@ async fn listeners_hear_what_happens_and_what_they_missed() {
     let at = |word: &str| text.find(word).unwrap_or_else(|| panic!("{word}: {text}"));
     assert!(at("event: closed") < at("f-77"), "{text}");
 
+    // a rule of the service's own is part of its standing
+    let id = format!("{}-1", NOW.millis());
+    let text = listen(client.get(&url).header("last-event-id", id), "count:2").await;
+    assert!(text.contains("\"policy\":{\"rule\":\"count:2\",\"state\":\"down\","), "{text}");
+
     edge.closing.cancel();
     let ended = client.get(&url).send().await.unwrap().text();
     tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap().unwrap();

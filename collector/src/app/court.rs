@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parallax_model::fault::{Standing, TargetState};
-use parallax_model::{AgentSpec, Change, Coverage, Target, TargetName, Timestamp};
+use parallax_model::{AgentSpec, Change, Coverage, Ruling, Target, TargetName, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ pub(super) struct Court {
     /// True once anything was heard: what was open before a restart is not over just because nobody
     /// came back yet.
     heard: bool,
-    told: HashMap<TargetName, (TargetState, Coverage)>,
+    told: HashMap<TargetName, (TargetState, Coverage, Option<Ruling>)>,
     told_at: Timestamp,
     ticked: Timestamp,
     beat: Option<fn(&View)>,
@@ -246,10 +246,24 @@ impl Court {
     fn new_standings(&mut self) -> Vec<Standing> {
         let mut standings = self.judge.standings();
         standings.retain(|s| {
-            let now = (s.state, s.coverage);
-            self.told.insert(s.target.clone(), now) != Some(now)
+            let now = (s.state, s.coverage, s.policy);
+            let before = self.told.insert(s.target.clone(), now);
+            log_policy(s, before.and_then(|(.., policy)| policy));
+            before != Some(now)
         });
         standings
+    }
+}
+
+/// A service's own rule is logged when its word turns, and when it says "down" from the first.
+fn log_policy(standing: &Standing, before: Option<Ruling>) {
+    let down = |ruling: Ruling| ruling.word.is_some_and(|word| word.down);
+    let Some(ruling) = standing.policy else { return };
+    if down(ruling) != before.is_some_and(down) {
+        tracing::info!(
+            target_name = %standing.target, rule = %ruling.rule, votes_down = ruling.votes.down,
+            voting = ruling.votes.voting, "a rule says {}", if down(ruling) { "down" } else { "up" }
+        );
     }
 }
 

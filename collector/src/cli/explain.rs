@@ -72,10 +72,11 @@ fn unknown(what: &str, targets: &[TargetJson]) -> String {
 
 fn text(explained: &Explained) -> String {
     let faults = explained.faults.iter().map(fault);
-    match &explained.target {
-        Some(target) if explained.faults.is_empty() => untouched(target),
-        Some(_) | None => faults.collect::<Vec<_>>().join("\n\n"),
-    }
+    let Some(target) = &explained.target else { return faults.collect::<Vec<_>>().join("\n\n") };
+    let words = target.policy.as_ref().and_then(|policy| policy.words.clone());
+    let untouched = faults.len() == 0;
+    let rest = untouched.then(|| self::untouched(target)).into_iter().chain(faults);
+    words.into_iter().chain(rest).collect::<Vec<_>>().join("\n\n")
 }
 
 fn fault(told: &ToldJson) -> String {

@@ -4,6 +4,7 @@ use super::Failure;
 use super::ask;
 use super::show;
 use crate::api::dto::{CellJson, TargetJson, TargetsJson};
+use crate::api::policy::PolicyJson;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -24,11 +25,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 pub(super) fn table(targets: &[TargetJson]) -> String {
     let Some(first) = targets.first() else { return "no target is configured".to_owned() };
     let regions = first.regions.iter().map(|c| c.region.as_str());
-    let header: Vec<&str> = ["target", "state", "seen from"].into_iter().chain(regions).collect();
-    show::table(&header, targets.iter().map(row))
+    let ruled = targets.iter().any(|t| t.policy.is_some());
+    let rule = ruled.then_some("your rule");
+    let header = ["target", "state"].into_iter().chain(rule).chain(["seen from"]).chain(regions);
+    show::table(&header.collect::<Vec<_>>(), targets.iter().map(|target| row(target, ruled)))
 }
 
-fn row(target: &TargetJson) -> Vec<String> {
+fn row(target: &TargetJson, ruled: bool) -> Vec<String> {
     // the engine judges services; of a reference only what it answers is told
     let state = if target.role == "reference" { "reference" } else { &target.state };
     let fine = target.regions.iter().filter(|c| c.state == "fine").count();
@@ -37,7 +40,14 @@ fn row(target: &TargetJson) -> Vec<String> {
         _ => format!("{} of {}", target.coverage.domains, target.coverage.assigned),
     };
     let cells = target.regions.iter().map(cell);
-    [target.name.clone(), state.to_owned(), seen].into_iter().chain(cells).collect()
+    let rule = ruled.then(|| target.policy.as_ref().map(rule).unwrap_or_default());
+    let begin = [target.name.clone(), state.to_owned()].into_iter();
+    begin.chain(rule).chain([seen]).chain(cells).collect()
+}
+
+/// What a service's own rule says: `down (count:2)`.
+fn rule(policy: &PolicyJson) -> String {
+    format!("{} ({})", policy.state, policy.rule)
 }
 
 /// What a region sees, in a word or two.
@@ -48,5 +58,32 @@ pub(super) fn cell(cell: &CellJson) -> String {
         "partly" => format!("{} of {} fail", cell.failing, cell.heard),
         "unable" => "cannot look".to_owned(),
         other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::View;
+    use crate::view::made_up::{self, NOW};
+    use crate::view::made_up_store::Faults;
+
+    #[test]
+    fn the_column_of_rules_is_there_where_somebody_has_one() {
+        let view = View::new(std::sync::Arc::new(Faults::default()));
+        let rows = || view.targets(NOW).iter().map(Into::into).collect::<Vec<TargetJson>>();
+        view.take(made_up::config());
+        assert!(!table(&rows()).contains("YOUR RULE"), "{}", table(&rows()));
+        for news in made_up::story() {
+            view.take(news);
+        }
+        let table = table(&rows());
+        let line = |begin: &str| {
+            let line = table.lines().find(|line| line.starts_with(begin)).unwrap();
+            line.split_whitespace().take(5).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("TARGET"), "TARGET STATE YOUR RULE SEEN");
+        assert_eq!(line("shop"), "shop down down (count:2) 5");
+        assert_eq!(line("mail"), "mail up 5 of 5");
     }
 }

@@ -170,6 +170,7 @@ async fn verdicts_are_metrics_and_one_target_can_be_asked_for() {
         format!("parallax_fault_confidence{fault} 0.992"),
         "parallax_target_state{target=\"shop\",state=\"down\"} 1".into(),
         "parallax_target_state{target=\"shop\",state=\"up\"} 0".into(),
+        "parallax_target_policy_down{target=\"shop\",rule=\"count:2\"} 1".into(),
         "parallax_target_state{target=\"mail\",state=\"up\"} 1".into(),
         "parallax_coverage_ratio{target=\"mail\"} 1".into(),
         "parallax_agent_connected{agent=\"eu-west-1\",region=\"eu-west\",provider=\"hetzner\"} 1"

@@ -21,6 +21,10 @@ const COVERAGE: Metric = gauge(
     "parallax_coverage_ratio",
     "Failure domains that bear witness to a service, of those assigned to it.",
 );
+const POLICY: Metric = gauge(
+    "parallax_target_policy_down",
+    "1 while a service's own rule (`policy`) says that it is down, 0 while it says up. Absent while nobody votes.",
+);
 const CONNECTED: Metric =
     gauge("parallax_agent_connected", "1 while an agent's stream to the collector is open.");
 const SPOOL: Metric =
@@ -108,6 +112,17 @@ fn standings(out: &mut String, view: &View, only: Option<&TargetName>) {
             let labels = Labels::default().with("target", standing.target.as_str());
             lines.put(&labels, f64::from(domains) / f64::from(assigned));
         }
+    }
+    let mut lines = Lines::new(POLICY, false, out);
+    for standing in &standings {
+        let Some(ruling) = standing.policy else { continue };
+        let down = match ruling.state() {
+            TargetState::Down => 1,
+            TargetState::Up => 0,
+            TargetState::Degraded | TargetState::Unknown => continue,
+        };
+        let labels = Labels::default().with("target", standing.target.as_str());
+        lines.put_with(&labels, ("rule", &ruling.rule.to_string()), down);
     }
 }
 

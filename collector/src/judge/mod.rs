@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use parallax_model::fault::Standing;
 use parallax_model::{AgentName, AgentSpec, Change, Fault, FaultId, Target, TargetName, Timestamp};
+use parallax_verdict::policy::Polls;
 use parallax_verdict::{Engine, Fleet, Observation};
 
 use crate::store::{Arrival, ReadStore, StoreError};
@@ -35,6 +36,8 @@ const GRACE_MIN: Duration = Duration::from_secs(40);
 #[derive(Debug)]
 pub struct Judge {
     engine: Engine,
+    /// What services' own rules say, beside the engine.
+    polls: Polls,
     agents: HashSet<AgentName>,
     targets: HashSet<TargetName>,
     /// The engine's clock.
@@ -52,8 +55,10 @@ pub struct Judge {
 impl Judge {
     /// A court that has heard nothing; the first fault it opens gets `first`'s number.
     pub fn new(agents: &[AgentSpec], targets: &[Target], first: FaultId) -> Self {
+        let fleet = fleet(agents, targets);
         Self {
-            engine: Engine::new(fleet(agents, targets), first),
+            polls: Polls::new(Vec::new(), &fleet),
+            engine: Engine::new(fleet, first),
             agents: agents.iter().map(|a| a.name.clone()).collect(),
             targets: targets.iter().map(|t| t.name.clone()).collect(),
             now: Timestamp::EPOCH,
@@ -121,6 +126,8 @@ impl Judge {
                 outcome: result.outcome,
                 latency: result.latency,
             };
+            // what turns by it stands in the standings
+            drop(self.polls.observe(&observation));
             self.engine.observe(&observation, said);
         }
     }
@@ -149,7 +156,9 @@ impl Judge {
         self.targets = targets.iter().map(|t| t.name.clone()).collect();
         self.present.retain(|agent| self.agents.contains(agent));
         self.awaited.retain(|agent| self.agents.contains(agent));
-        self.engine.set_fleet(fleet(agents, targets), self.now, said);
+        let fleet = fleet(agents, targets);
+        self.polls.set_fleet(&fleet, self.now);
+        self.engine.set_fleet(fleet, self.now, said);
     }
 
     /// The open faults, in the order they were opened.
@@ -157,9 +166,13 @@ impl Judge {
         self.engine.open_faults()
     }
 
-    /// What is to be said of every service.
+    /// What is to be said of every service, by the engine and by the service's own rule.
     pub fn standings(&self) -> Vec<Standing> {
-        self.engine.standings(self.now)
+        let mut standings = self.engine.standings(self.now);
+        for standing in &mut standings {
+            standing.policy = self.polls.ruling(&standing.target, self.now);
+        }
+        standings
     }
 
     /// How long whoever was there before we went deaf may take to come back.

@@ -1,6 +1,7 @@
+use parallax_model::fault::TargetState;
 use parallax_model::{
-    Batch, Check, Epoch, ErrorKind, Locus, Outcome, ProbeResult, Region, Role, Selector,
-    Sensitivity, Seq, Stages, TargetName, TcpCheck,
+    Batch, Check, Epoch, ErrorKind, Locus, Outcome, ProbeResult, Region, Role, Rule, Selector,
+    Sensitivity, Seq, Stages, TargetName, TcpCheck, Votes,
 };
 
 use super::*;
@@ -33,6 +34,7 @@ fn targets() -> Vec<Target> {
         depends_on: vec![],
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check: Check::Tcp(TcpCheck::to("127.0.0.1:1")),
     };
     vec![
@@ -99,6 +101,57 @@ fn an_outage_is_opened_and_closed_under_the_first_number() {
     assert_eq!((fault.id, &fault.locus), (FaultId(7), &shop()));
     let said = sit(&mut judge, 50, 110, true);
     assert!(said.iter().any(|c| matches!(c, Change::Closed(f) if f.id == FaultId(7))), "{said:?}");
+}
+
+/// What the engine and its own rule say of the shop: state, state, since which second, votes.
+fn shop_stands(judge: &Judge) -> (TargetState, Option<(TargetState, i64, Votes)>) {
+    let standing = judge.standings().into_iter().find(|s| s.target.as_str() == "shop").unwrap();
+    let seconds = |at_: Timestamp| (at_.millis() - at(0).millis()) / 1000;
+    let policy = standing.policy.and_then(|p| Some((p.state(), seconds(p.word?.since), p.votes)));
+    (standing.state, policy)
+}
+
+#[test]
+fn a_services_own_rule_stands_beside_the_engine() {
+    let (agents, mut targets) = (agents(), targets());
+    targets[0].policy = Some(Rule::Any);
+    let mut judge = Judge::new(&agents, &targets, FaultId(1));
+    sit(&mut judge, 0, 30, true);
+    let votes = |down, voting| Votes { down, voting };
+    let (up, down) = (TargetState::Up, TargetState::Down);
+    assert_eq!(shop_stands(&judge), (up, Some((up, 0, votes(0, 4)))));
+    // one of four fails: down by the rule, and for the engine it is that agent's way
+    let mut said = Vec::new();
+    for s in 30..60 {
+        for agent in AGENTS {
+            judge.hear(&look(agent, s, agent != "b"), &mut said);
+        }
+        judge.tick(at(s + 1), &mut said);
+    }
+    assert_eq!(shop_stands(&judge), (TargetState::Degraded, Some((down, 30, votes(1, 4)))));
+    let [locus] = &loci(&judge)[..] else { panic!("{:?}", loci(&judge)) };
+    assert!(!matches!(locus, Locus::Service { .. }), "{locus}");
+
+    // another rule is in force at once, and no rule is none
+    targets[0].policy = Some(Rule::Majority);
+    judge.set_fleet(&agents, &targets, at(60), &mut said);
+    assert_eq!(shop_stands(&judge).1, Some((up, 60, votes(1, 4))));
+    targets[0].policy = None;
+    judge.set_fleet(&agents, &targets, at(60), &mut said);
+    assert_eq!(shop_stands(&judge).1, None);
+}
+
+#[test]
+fn what_a_rule_said_is_known_after_a_restart_and_silence_is_not_up() {
+    let mut targets = targets();
+    targets[0].policy = Some(Rule::Count(3));
+    let mut judge = Judge::new(&agents(), &targets, FaultId(1));
+    judge.remember(&store_of(0, 50, 30), at(51)).unwrap();
+    let votes = Votes { down: 4, voting: 4 };
+    assert_eq!(shop_stands(&judge).1, Some((TargetState::Down, 30, votes)));
+    judge.tick(at(120), &mut Vec::new());
+    let none = Votes::default();
+    assert_eq!(shop_stands(&judge).1, Some((TargetState::Unknown, 30, none)));
 }
 
 #[test]

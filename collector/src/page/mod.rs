@@ -6,6 +6,7 @@
 //! Never: a word that is not from `view`, an external resource.
 
 mod model;
+mod policy;
 mod spark;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use parallax_model::{
 use crate::view::words::{self, Story};
 use crate::view::{AgentRow, Cell, CellState, Fleet, Overview, TargetRow, Told};
 
+use super::policy::Policy;
 use super::spark::{Spark, spark};
 
 /// The page at `/`.
@@ -95,6 +96,7 @@ pub(super) struct Row {
     icon: &'static str,
     seen: String,
     needs: String,
+    policy: Option<Policy>,
     cells: Vec<Shown>,
 }
 
@@ -317,6 +319,7 @@ impl Row {
             icon,
             seen,
             needs: t.depends_on.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            policy: row.policy.as_ref().map(Policy::new),
             cells: row.cells.iter().map(|c| Shown::new(c, now)).collect(),
         }
     }

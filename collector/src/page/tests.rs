@@ -67,6 +67,8 @@ async fn the_page_says_what_is_wrong_where_and_why() {
         "references\"",
         "412 (18 KB)",
         "never up and never down",
+        "· your rule count:2 says down",
+        "Your rule count:2 says down since 2026-11-23 20:59:25 UTC (4 of 5 places down); the engine says down: shop itself.",
     ] {
         assert!(text.contains(words), "{words:?} is not on the page:\n{text}");
     }

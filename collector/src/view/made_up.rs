@@ -7,8 +7,8 @@ use std::time::Duration;
 use parallax_model::fault::{Standing, TargetState};
 use parallax_model::{
     AgentSpec, Alternative, Batch, Change, Check, Confidence, Coverage, Epoch, ErrorKind, Evidence,
-    Fault, FaultId, FaultState, HttpCheck, Locus, Outcome, ProbeResult, Role, Selector,
-    Sensitivity, Seq, Stages, Target, Timestamp, Without, Witness,
+    Fault, FaultId, FaultState, HttpCheck, Locus, Outcome, ProbeResult, Role, Rule, Ruling,
+    Selector, Sensitivity, Seq, Stages, Target, Timestamp, Votes, Without, Witness, Word,
 };
 
 use super::{AgentNews, News};
@@ -48,6 +48,7 @@ pub(crate) fn target(target: &str, role: Role) -> Target {
         depends_on: vec![],
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check: Check::Http(HttpCheck::get("https://example.test/health")),
     }
 }
@@ -108,7 +109,16 @@ pub(crate) fn heard(region: &str, at: Timestamp, connected: bool) -> News {
 }
 
 pub(crate) fn standing(target: &str, state: TargetState) -> Standing {
-    Standing { target: name(target), state, coverage: Coverage { domains: 5, assigned: 5 } }
+    let coverage = Coverage { domains: 5, assigned: 5 };
+    Standing { target: name(target), state, coverage, policy: None }
+}
+
+/// The service's own rule says "down" since 35 s.
+pub(crate) fn ruled(target: &str, state: TargetState) -> Standing {
+    let word = Word { down: true, since: NOW - Duration::from_secs(35) };
+    let votes = Votes { down: 4, voting: 5 };
+    let policy = Some(Ruling { rule: Rule::Count(2), word: Some(word), votes });
+    Standing { policy, ..standing(target, state) }
 }
 
 pub(crate) fn witness(region: &str, target: &str, kind: Option<ErrorKind>) -> Witness {
@@ -203,7 +213,7 @@ pub(crate) fn story() -> Vec<News> {
             Change::Closed(Box::new(past_cut(1))),
             opened(outage(2)),
         ],
-        standings: vec![standing("mail", TargetState::Up), standing("shop", TargetState::Down)],
+        standings: vec![standing("mail", TargetState::Up), ruled("shop", TargetState::Down)],
     });
     news
 }

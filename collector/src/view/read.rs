@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use parallax_model::fault::TargetState;
 use parallax_model::{
-    AgentName, AgentSpec, Coverage, ErrorKind, Fault, FaultId, Locus, Role, Target, TargetName,
-    Timestamp,
+    AgentName, AgentSpec, Coverage, ErrorKind, Fault, FaultId, Locus, Role, Ruling, Target,
+    TargetName, Timestamp,
 };
 
 use super::live::Live;
@@ -60,8 +60,19 @@ pub struct TargetRow {
     pub coverage: Coverage,
     /// Open faults that touch it.
     pub faults: Vec<FaultId>,
+    /// What its own rule says, where it has one.
+    pub policy: Option<Ruled>,
     /// One for each region, in the order of [`Overview::regions`].
     pub cells: Vec<Cell>,
+}
+
+/// What a service's own rule says, and the same in words beside what the engine says.
+#[derive(Debug, Clone)]
+pub struct Ruled {
+    /// What it says.
+    pub ruling: Ruling,
+    /// Both in one sentence.
+    pub words: String,
 }
 
 /// How one region sees one target.
@@ -249,11 +260,17 @@ impl Live {
                 || f.locus.target() == Some(&target.name)
                 || f.affected_targets.contains(&target.name)
         };
+        let faults: Vec<&Fault> =
+            self.open.values().map(AsRef::as_ref).filter(|f| touches(f)).collect();
+        let state = standing.map_or(TargetState::Unknown, |s| s.state);
         TargetRow {
             target: target.clone(),
-            state: standing.map_or(TargetState::Unknown, |s| s.state),
+            state,
             coverage: standing.map_or(Coverage::default(), |s| s.coverage),
-            faults: self.open.values().filter(|f| touches(f)).map(|f| f.id).collect(),
+            faults: faults.iter().map(|f| f.id).collect(),
+            policy: standing
+                .and_then(|s| s.policy)
+                .map(|ruling| Ruled { words: words::policy(&ruling, state, &faults), ruling }),
             cells: regions
                 .iter()
                 .map(|(region, agents)| self.cell(target, region, agents, now))

@@ -7,6 +7,7 @@
 mod evidence;
 mod headline;
 mod place;
+mod policy;
 mod say;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use super::Fleet;
 pub(super) use headline::rank;
 pub use headline::{Headline, Tone, headline};
 pub use place::place;
+pub use policy::policy;
 pub use say::{duration, instant, kind_in_words, percent, rfc3339};
 
 /// Unfit witnesses that are named.

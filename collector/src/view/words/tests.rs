@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use parallax_model::{
     AgentName, AgentSpec, Alternative, Check, Clues, Confidence, Coverage, ErrorKind, Evidence,
-    Fault, FaultId, FaultState, Fitness, HttpCheck, Locus, Reason, Role, Selector, Sensitivity,
-    Target, TargetName, Timestamp, Unfit, Without, Witness,
+    Fault, FaultId, FaultState, Fitness, HttpCheck, Locus, Reason, Role, Ruling, Selector,
+    Sensitivity, Target, TargetName, Timestamp, Unfit, Votes, Without, Witness, Word,
 };
 
 use std::sync::Arc;
@@ -25,6 +25,7 @@ fn target(target: &str, role: Role) -> Target {
         depends_on: vec![],
         agents: Selector::default(),
         sensitivity: Sensitivity::default(),
+        policy: None,
         check: Check::Http(HttpCheck::get(format!("https://{target}.example/"))),
     }
 }
@@ -339,4 +340,46 @@ fn what_agents_found_out_is_told_once_and_while_it_lasts() {
     assert_eq!(diagnosed(&fault, |_, _| None), None);
     fault.ended = Some(fault.onset);
     assert_eq!(diagnosed(&fault, clues), None);
+}
+
+#[test]
+fn a_rule_and_the_engine_are_told_in_one_sentence() {
+    let path = Locus::Path { agent: name("us-east-1"), target: name("shop") };
+    let path = fault(path, Evidence::default());
+    let word = |down| Some(Word { down, since: Timestamp::from_millis(1_766_703_132_900) });
+    let ruling = |rule: &str, word, down, voting| Ruling {
+        rule: name(rule),
+        word,
+        votes: Votes { down, voting },
+    };
+    let (up, degraded, unknown) = (TargetState::Up, TargetState::Degraded, TargetState::Unknown);
+    for (ruling, state, faults, words) in [
+        (
+            ruling("any", word(true), 1, 5),
+            degraded,
+            &[&path][..],
+            "Your rule any says down since 2025-12-25 22:52:12 UTC (1 of 5 places down); the engine says \
+             degraded: the path from us-east-1 to shop.",
+        ),
+        (
+            ruling("count:2", word(false), 0, 1),
+            up,
+            &[],
+            "Your rule count:2 says up since 2025-12-25 22:52:12 UTC (0 of 1 place down); the engine says up.",
+        ),
+        (
+            ruling("all", word(true), 0, 0),
+            unknown,
+            &[],
+            "Your rule all says nothing, as nobody votes; the engine says unknown.",
+        ),
+        (
+            ruling("all", None, 0, 0),
+            unknown,
+            &[],
+            "Your rule all says nothing, as nobody votes; the engine says unknown.",
+        ),
+    ] {
+        assert_eq!(policy(&ruling, state, faults), words);
+    }
 }
