@@ -77,7 +77,6 @@ impl Polls {
         let Self { everywhere, own, world, by_target, words } = self;
         by_target.retain(|&target, poll| {
             let spec = &world.targets[target as usize];
-            poll.holds_until = i64::MIN;
             poll.by_agent.retain(|&agent, _| {
                 world.agents[agent as usize].present && !spec.excluded.contains(&agent)
             });

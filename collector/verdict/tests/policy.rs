@@ -1,14 +1,17 @@
 //! Rules that count votes, each against what it must say when.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parallax_model::fault::TargetState;
 use parallax_model::{
     AgentName, AgentSpec, ErrorKind, Outcome, Provider, Region, Role, Rule, TargetName, Timestamp,
+    Votes,
 };
-use parallax_verdict::policy::Polls;
+use parallax_verdict::policy::{Polls, Turn};
 use parallax_verdict::{Fleet, Observation, TargetSpec};
+use proptest::prelude::*;
 
 const RULES: [&str; 6] = ["any", "majority", "all", "count:2", "count:3", "count:9"];
 
@@ -212,6 +215,53 @@ fn another_fleet_keeps_the_votes_of_those_who_still_look() {
     assert_eq!(ruling(&polls, 6), None);
     polls.set_fleet(&fleet(&agents[1..], Some("majority")), at(7));
     assert_eq!(ruling(&polls, 7).map(|(_, state, ..)| state), Some(TargetState::Unknown));
+}
+
+/// Who votes how: by the definition, over everything that was ever heard.
+fn counted_anew(heard: &[(i64, &str, bool)], now: i64) -> Votes {
+    let mut newest: BTreeMap<&str, (i64, bool)> = BTreeMap::new();
+    for &(second, agent, failed) in heard {
+        newest.insert(agent, (second, failed));
+    }
+    let mut domains: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
+    for (agent, (second, failed)) in newest {
+        if now - second <= 32 {
+            domains.entry(agent.get(..1).unwrap()).or_default().push(failed);
+        }
+    }
+    let is_down = |votes: &&Vec<bool>| votes.iter().filter(|f| **f).count() * 2 > votes.len();
+    let down = domains.values().filter(is_down).count() as u32;
+    Votes { down, voting: domains.len() as u32 }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn what_is_remembered_of_the_votes_is_as_good_as_all_of_them(
+        looks in prop::collection::vec((0_i64..20, 0_usize..6, prop::bool::weighted(0.4)), 1..80)
+    ) {
+        let agents = ["a1", "a2", "a3", "b1", "b2", "c1"];
+        let mut polls = Polls::new(vec![Rule::Count(2)], &fleet(&agents, None));
+        let (mut now, mut down, mut heard) = (0, false, Vec::new());
+        for (later, agent, failed) in looks {
+            now += later;
+            heard.push((now, agents[agent], failed));
+            let outcome = if failed { FAILED } else { Outcome::Ok };
+            let turns = polls.observe(&look(now, agents[agent], SHOP, outcome));
+            let votes = counted_anew(&heard, now);
+            let is = votes.down >= 2;
+            let turn = Turn {
+                rule: Rule::Count(2),
+                target: TargetName::new(SHOP).unwrap(),
+                down: is,
+                votes,
+            };
+            let wanted = if is == down { vec![] } else { vec![turn] };
+            prop_assert_eq!(turns, wanted, "second {}", now);
+            down = is;
+        }
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use parallax::replay::{self, Replay};
 use parallax::store::{Arrival, ReadStore};
 use parallax::view::{Counts, Edge, FaultQuery, Health, PathTally, StoreError, View};
 use parallax::{api, export, page};
-use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, TargetName, Timestamp};
+use parallax_model::{AgentName, Epoch, Fault, FaultId, IntervalSet, Rule, TargetName, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
@@ -50,7 +50,7 @@ pub(super) fn traces(bytes: &[u8]) {
     let fleet = folder.path().join("fleet.toml");
     std::fs::write(&fleet, FLEET).expect("a file");
     let output = Some(Path::new("/dev/null").to_owned());
-    let replay = Replay { fleet, results, output, lenient: true, rules: Vec::new() };
+    let replay = Replay { fleet, results, output, lenient: true, rules: vec![Rule::Majority] };
     match replay::run(&replay, &mut |_| ()) {
         Ok(summary) => {
             assert!(summary.rows + summary.skipped <= bytes.len() as u64);
@@ -74,6 +74,7 @@ region = "ap-south"
 provider = "z"
 [[targets]]
 name = "shop"
+policy = "count:2"
 http = { url = "https://shop.test/" }
 [[targets]]
 name = "ref"

@@ -16,8 +16,9 @@ mod memory;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use parallax_model::{Change, FaultId, Timestamp};
+use parallax_model::{Change, FaultId, Rule, Timestamp};
 use parallax_verdict::Engine;
+use parallax_verdict::policy::Polls;
 
 use counter::Counter;
 use looks::{INTERVAL_MS, Looks, Wrong};
@@ -82,6 +83,14 @@ fn counted(looks: &mut Looks, counter: &mut Counter, count: u64) -> Duration {
     begin.elapsed()
 }
 
+fn polled(looks: &mut Looks, polls: &mut Polls, count: u64) -> Duration {
+    let begin = Instant::now();
+    for _ in 0..count {
+        assert_eq!(polls.observe(looks.look()), [], "all is well");
+    }
+    begin.elapsed()
+}
+
 fn main() {
     if std::env::args().any(|arg| arg == "--table") {
         return table();
@@ -121,12 +130,20 @@ fn table() {
     assert_eq!(counter.down, 0, "all is well");
     let mut bench = Bench::known(AGENTS, TARGETS);
     let healthy = least(&mut || ns(bench.timed(round), round));
+    let mut fleet = looks.fleet();
+    fleet.targets.iter_mut().for_each(|t| t.policy = Some(Rule::Majority));
+    let before = memory::allocated();
+    let mut polls = Polls::new(Vec::new(), &fleet);
+    polled(&mut looks, &mut polls, round * 2);
+    let bytes = (memory::allocated() - before) as u64 / round;
+    let ruled = least(&mut || ns(polled(&mut looks, &mut polls, round), round));
     println!("{AGENTS} agents, {TARGETS} targets, {} s apart", INTERVAL_MS / 1000);
     println!("k-of-n counter, a healthy result            {plain:9.1} ns");
     println!(
         "healthy result                              {healthy:9.1} ns   {:.2} of the counter",
         healthy / plain
     );
+    println!("more for a rule of the target's own         {ruled:9.1} ns   {bytes} bytes a path");
     for (name, wrong, rounds) in [
         ("one look in 300 fails", Wrong::OneIn(NOISE), 20),
         ("one target is down, while it is open", Wrong::FirstTarget, 20),
