@@ -14,6 +14,8 @@ fn the_page_is_live_and_fits_a_phone() {
         return;
     }
     let world = World::new(3, 2);
+    let rule = "name = \"svc-1\"\npolicy = \"count:2\"";
+    world.write_config(&world.config().replace("name = \"svc-1\"", rule));
     let _collector = world.start_collector();
     world.until_ready();
     let _agents: Vec<_> = world.agents.iter().map(|name| world.start_agent(name)).collect();
@@ -33,13 +35,18 @@ fn the_page_is_live_and_fits_a_phone() {
         });
     };
     seen("the services are on the page", "svc-2");
-    let wide = phone.run("return document.documentElement.scrollWidth > window.innerWidth");
-    assert_eq!(wide, false, "the page scrolls sideways on a phone");
+    let fits = || {
+        let wide = phone.run("return document.documentElement.scrollWidth > window.innerWidth");
+        assert_eq!(wide, false, "the page scrolls sideways on a phone");
+    };
+    fits();
 
     // no reload from here on: what changes comes over the event stream
     phone.run("window.untouched = true");
     world.services[0].1.answer_with(500);
     seen("the fault appears by itself", "status_5xx");
+    seen("the service's own rule is heard beside it", "your rule count:2 says down");
+    fits();
     world.services[0].1.answer_with(200);
     until("the fault goes by itself", DEADLINE, || {
         let open = phone.run("return document.querySelectorAll('[data-fault-open]').length");
