@@ -252,6 +252,7 @@ fn checks() -> Vec<Check> {
     });
     let tls = Check::Tls(TlsCheck {
         address: "example.com:25".into(),
+        talk: TlsCheck::starttls("smtp").unwrap(),
         tls: TlsOptions::default(),
         family: Family::V4,
         assertions: vec![],

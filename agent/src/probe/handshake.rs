@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
-use parallax_model::TlsCheck;
+use parallax_model::{ErrorKind, Stage, TlsCheck};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 use tokio_rustls::client::TlsStream;
 
 use super::connect::{connect, host_and_port};
-use super::failure::Failure;
+use super::failure::{Failure, excerpt};
+use super::tcp::Talk;
 use super::timing::Course;
 use super::{Surroundings, assertion, papers, tls};
 
@@ -23,7 +24,16 @@ pub(super) async fn look(
     // a peer that does not speak HTTP may refuse one who offers only that
     let client = tls::offering(&around.tls, &[]);
     let client = papers::dressed(client, &check.tls, &host, &around.own).await?;
-    let stream = connect(&host, port, around, course).await?;
+    let talk = Talk::of(&check.talk)?;
+    let mut stream = connect(&host, port, around, course).await?;
+    // part of what it takes to get to TLS: a server that does not want to begin it is one without TLS
+    course.begin(Stage::Tls);
+    let beyond = talk.over(&mut stream, course).await?;
+    if !beyond.is_empty() {
+        // what came in the clear must not be taken for what came by TLS
+        let why = format!("{} came before the handshake", excerpt(&beyond));
+        return Err(Failure::new(ErrorKind::Protocol, why));
+    }
     let stream = tls::handshake(stream, &host, &client, &check.tls, course).await?;
     let ended = Instant::now();
     course.end(ended);

@@ -23,21 +23,39 @@ pub(super) async fn look(
     around: &Surroundings,
     course: &mut Course<'_>,
 ) -> Result<(), Failure> {
-    let talk = check.talk.iter().map(Step::of).collect::<Result<Vec<_>, _>>()?;
+    let talk = Talk::of(&check.talk)?;
     let (host, port) = host_and_port(&check.address)?;
     let mut stream = connect(&host, port, around, course).await?;
-    if talk.is_empty() {
+    if check.talk.is_empty() {
         return Ok(());
     }
     course.begin(Stage::FirstByte);
-    let mut heard = Heard::default();
-    for step in &talk {
-        match step {
-            Step::Send(text) => send(&mut stream, text, course).await?,
-            Step::Expect(pattern) => heard.until(pattern, &mut stream, course).await?,
-        }
+    talk.over(&mut stream, course).await.map(|_| ())
+}
+
+/// What is said and heard, in order.
+pub(super) struct Talk<'a>(Vec<Step<'a>>);
+
+impl<'a> Talk<'a> {
+    pub(super) fn of(steps: &'a [TcpStep]) -> Result<Self, Failure> {
+        steps.iter().map(Step::of).collect::<Result<_, _>>().map(Self)
     }
-    Ok(())
+
+    /// Goes through it to its end. What the peer said beyond it is returned.
+    pub(super) async fn over(
+        &self,
+        stream: &mut TcpStream,
+        course: &Course<'_>,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut heard = Heard::default();
+        for step in &self.0 {
+            match step {
+                Step::Send(text) => send(stream, text, course).await?,
+                Step::Expect(pattern) => heard.until(pattern, stream, course).await?,
+            }
+        }
+        Ok(heard.bytes)
+    }
 }
 
 enum Step<'a> {

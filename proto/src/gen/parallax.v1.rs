@@ -458,6 +458,9 @@ pub struct TlsCheck {
     pub family: u32,
     #[prost(message, repeated, tag = "4")]
     pub assertions: ::prost::alloc::vec::Vec<Assertion>,
+    /// Said in the clear before the handshake.
+    #[prost(message, repeated, tag = "5")]
+    pub talk: ::prost::alloc::vec::Vec<TcpStep>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TlsOptions {

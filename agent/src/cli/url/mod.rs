@@ -39,7 +39,7 @@ pub(super) fn check(text: &str) -> Result<Check, String> {
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::TcpStep;
+    use parallax_model::{TcpStep, TlsCheck};
 
     use super::*;
 
@@ -55,6 +55,10 @@ mod tests {
         assert_eq!(check("icmp://h?count=9").unwrap().address(), "h");
         assert_eq!(check("grpcs://h:1/a.B").unwrap().address(), "h:1/a.B");
         assert_eq!(check("grpc://[::1]:1").unwrap().address(), "[::1]:1");
+        let Check::Tls(tls) = check("tls://h:25?starttls=smtp").unwrap() else {
+            panic!("tls is tls");
+        };
+        assert_eq!(Some(tls.talk), TlsCheck::starttls("smtp"));
         let llm = check("openai+https://h/v1/chat/completions?model=m&prompt=hi").unwrap();
         assert_eq!(llm.address(), "https://h/v1/chat/completions m");
         let Check::Tcp(tcp) = check("tcp://h:1?send=PING%0D%0A&expect=^PONG").unwrap() else {
@@ -70,6 +74,8 @@ mod tests {
             ("example.com", "write it like https://"),
             ("ftp://h/", "cannot look at ftp://"),
             ("tcp://h", "write it like tcp://"),
+            ("tls://h:25?starttls=ftp", "smtp, imap, pop3 are known"),
+            ("tls://h:25?talk=x", "starttls is known"),
             ("dns://h?type=x", "known are A, NS"),
             ("dns://h?kind=a", "\"kind\" is unknown"),
             ("dns://h?server=x/y", "is no server"),

@@ -8,6 +8,7 @@ mod icmp;
 mod llm;
 mod papers;
 mod proxy;
+mod starttls;
 mod table;
 mod tcp;
 mod tls;

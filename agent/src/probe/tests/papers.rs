@@ -81,7 +81,7 @@ fn http(address: SocketAddr, tls: TlsOptions) -> Check {
 
 fn tls(address: SocketAddr, tls: TlsOptions) -> Check {
     let address = address.to_string();
-    Check::Tls(TlsCheck { address, tls, family: Family::Any, assertions: vec![] })
+    Check::Tls(TlsCheck { address, talk: vec![], tls, family: Family::Any, assertions: vec![] })
 }
 
 #[tokio::test]

@@ -63,14 +63,17 @@ pub(super) async fn chained(
 }
 
 async fn presenting(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> SocketAddr {
+    answering(config(chain, key)).await
+}
+
+pub(super) fn config(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .unwrap();
-    answering(config).await
+        .unwrap()
 }
 
 /// A server that answers HTTPS so.

@@ -1,12 +1,20 @@
 //! `tls`: a handshake that must come to its end with a valid certificate; and how any handshake is made.
 
-use parallax_model::{TlsCheck, TlsOptions};
+use parallax_model::{TcpStep, TlsCheck, TlsOptions};
 
 use super::{assertion, icmp, tcp};
 use crate::config::section::{Field, Section};
 
-pub(super) const KEYS: &[&str] =
-    &["address", "family", "server_name", "any_certificate", "ca", "client_certificate", "assert"];
+pub(super) const KEYS: &[&str] = &[
+    "address",
+    "starttls",
+    "family",
+    "server_name",
+    "any_certificate",
+    "ca",
+    "client_certificate",
+    "assert",
+];
 
 /// Longest name of what the agents' own configuration explains, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -17,8 +25,20 @@ pub(super) fn read(field: Field<'_>) -> Option<TlsCheck> {
     let tls = options(section);
     let family = section.get("family").and_then(icmp::family).unwrap_or_default();
     let assertions = section.get("assert").map(assertion::without_answer).unwrap_or_default();
+    let talk = section.get("starttls").and_then(starttls).unwrap_or_default();
     let address = tcp::host_and_port(section.need("address", "\"example.com:443\"")?)?;
-    Some(TlsCheck { address, tls, family, assertions })
+    Some(TlsCheck { address, talk, tls, family, assertions })
+}
+
+/// The talk of a protocol that begins in the clear.
+fn starttls(field: Field<'_>) -> Option<Vec<TcpStep>> {
+    let protocol = field.text()?;
+    let talk = TlsCheck::starttls(protocol);
+    if talk.is_none() {
+        let known = TlsCheck::STARTTLS.join("\", \"");
+        field.wrong(format!("unknown protocol {protocol:?}; known are \"{known}\""));
+    }
+    talk
 }
 
 /// `server_name`, `any_certificate`, `ca` and `client_certificate` of a section that has them.

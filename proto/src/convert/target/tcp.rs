@@ -7,23 +7,33 @@ use crate::convert::{InvalidMessage, bounded};
 use crate::pb;
 
 pub(super) fn to_wire(check: &TcpCheck) -> pb::TcpCheck {
+    pb::TcpCheck { address: check.address.clone(), talk: talk_to_wire(&check.talk) }
+}
+
+pub(super) fn from_wire(check: pb::TcpCheck) -> Result<TcpCheck, InvalidMessage> {
+    Ok(TcpCheck { address: check.address, talk: talk_from_wire(check.talk, "target.tcp.talk")? })
+}
+
+pub(super) fn talk_to_wire(talk: &[TcpStep]) -> Vec<pb::TcpStep> {
     let step = |step: &TcpStep| pb::TcpStep {
         step: Some(match step {
             TcpStep::Send(text) => pb::tcp_step::Step::Send(text.clone()),
             TcpStep::Expect(pattern) => pb::tcp_step::Step::Expect(pattern.clone()),
         }),
     };
-    pb::TcpCheck { address: check.address.clone(), talk: check.talk.iter().map(step).collect() }
+    talk.iter().map(step).collect()
 }
 
-pub(super) fn from_wire(check: pb::TcpCheck) -> Result<TcpCheck, InvalidMessage> {
-    bounded("target.tcp.talk", check.talk.len(), STEPS_MAX)?;
-    let talk = check.talk.into_iter().map(step_from_wire).collect::<Result<_, _>>()?;
-    Ok(TcpCheck { address: check.address, talk })
+pub(super) fn talk_from_wire(
+    talk: Vec<pb::TcpStep>,
+    field: &'static str,
+) -> Result<Vec<TcpStep>, InvalidMessage> {
+    bounded(field, talk.len(), STEPS_MAX)?;
+    talk.into_iter().map(|step| step_from_wire(step, field)).collect()
 }
 
-fn step_from_wire(step: pb::TcpStep) -> Result<TcpStep, InvalidMessage> {
-    let wrong = |why| InvalidMessage::new("target.tcp.talk", why);
+fn step_from_wire(step: pb::TcpStep, field: &'static str) -> Result<TcpStep, InvalidMessage> {
+    let wrong = |why| InvalidMessage::new(field, why);
     let step = match step.step.ok_or_else(|| wrong("a step that this version does not know"))? {
         pb::tcp_step::Step::Send(text) => TcpStep::Send(text),
         pb::tcp_step::Step::Expect(pattern) => TcpStep::Expect(pattern),
