@@ -21,6 +21,10 @@ const FLAPPING_PAUSES: u32 = 2;
 /// Shares of failing looks between which the state stays what it was.
 const DOWN_FROM: f64 = 0.9;
 const DOWN_UNTIL: f64 = 0.8;
+/// Intervals of looks by which a slow fault is slow still …
+const SLOW_STILL_INTERVALS: i64 = 2;
+/// … unless it fails so many times as often as it is slow, and as often as an outage has to.
+const OUT_OF_SLOW: u32 = 3;
 /// Looks needed to turn a degraded fault into an outage.
 const DOWN_LOOKS: u32 = 6;
 
@@ -108,11 +112,30 @@ impl Open {
     }
 
     /// Takes what the latest sitting found for one of its parts.
-    pub(crate) fn refresh(&mut self, finding: &Finding) {
-        self.slow = finding.stretch.slow;
-        self.rate = finding.stretch.rate;
+    pub(crate) fn refresh(&mut self, world: &World, case: &Case, finding: &Finding) {
+        // what is slow fails now and then, which says more for a moment, and ends no slowness
+        if !(self.slow && !finding.stretch.slow && self.is_slow_still(world, case, finding)) {
+            self.slow = finding.stretch.slow;
+            self.rate = finding.stretch.rate;
+        }
         self.margin = finding.margin;
         self.rival = finding.rival;
+    }
+
+    /// True if most of the latest looks that did not fail were slow, and it did not turn into an outage.
+    fn is_slow_still(&self, world: &World, case: &Case, failing: &Finding) -> bool {
+        let since = case.looks[failing.stretch.first as usize].at;
+        let recent = since.min(case.now - SLOW_STILL_INTERVALS * self.interval_ms(world));
+        let (mut fails, mut slow_since, mut slow, mut all) = (0_u32, 0_u32, 0_u32, 0_u32);
+        for look in self.looks(world, case).take_while(|l| l.at >= recent) {
+            let fresh = u32::from(look.at >= since);
+            fails += fresh * u32::from(look.mark.is_fail());
+            slow_since += fresh * u32::from(look.mark.is_slow());
+            slow += u32::from(look.mark.is_slow());
+            all += u32::from(!look.mark.is_fail());
+        }
+        let is_out = fails >= DOWN_LOOKS && fails >= OUT_OF_SLOW * slow_since;
+        slow >= 1 && slow * 2 >= all && !is_out
     }
 
     /// A finding about the service as a whole widens what was in some regions only; true if it did.

@@ -154,7 +154,7 @@ impl Docket {
                 let whole = open.what == finding.what && open.shrunk.is_none();
                 let part = open.parts.contains(&finding.what) && open.shrunk.is_some();
                 if whole || part || open.parts.len() > 1 {
-                    open.refresh(finding);
+                    open.refresh(world, case, finding);
                 }
             } else if !self.opens.iter().any(|o| {
                 let part = finding.what.target().map(What::Service) == Some(o.what);
