@@ -30,6 +30,8 @@ pub(crate) struct CasePath {
     pub(crate) agent: u32,
     pub(crate) target: u32,
     pub(crate) domain: u32,
+    /// See [`Path::is_useless`].
+    pub(crate) useless: bool,
     sets: [u32; SETS_OF_PATH],
     count: u8,
 }
@@ -161,6 +163,7 @@ impl CasePath {
             agent: path.agent,
             target: path.target,
             domain,
+            useless: path.is_useless(),
             sets: [NONE; SETS_OF_PATH],
             count: 0,
         };

@@ -1,9 +1,12 @@
 //! The smallest set of faults that explains the bad looks: greedy MAP, each look counted once,
 //! and for each fault of it by how much the world is worse explained without it.
 
+use std::collections::BTreeMap;
+
 use crate::case::Case;
 use crate::gain::{NET_MIN, Sheet, Stretch};
 use crate::ledger::Ledger;
+use crate::ready::FULL_RATE;
 use crate::suspect::What;
 
 /// Most faults in one explanation. Thirty things at once are one that we have no word for.
@@ -18,6 +21,11 @@ const RIVAL_PARTS_MAX: usize = 24;
 const COINCIDENCE_NATS: f64 = 2.77;
 /// What it costs that a fault of a service in one region is in another region, too: one fault, not two.
 const NEXT_REGION_COST: f64 = 5.0;
+/// Nats, and one more for each target, by which the targets of a place have to differ in how often they fail
+/// for its trouble to be theirs …
+const MIXED_NATS: f64 = 8.0;
+/// … and times that such places are struck off.
+const MIXED_MAX: usize = 3;
 /// Times a pick may be replaced by a better rival.
 const SWAPS_MAX: usize = 4;
 
@@ -44,20 +52,80 @@ struct Pick {
 pub(crate) fn explain(case: &Case) -> Vec<Finding> {
     let ledger = Ledger::new(case);
     let mut blank = Sheet::new(case, &ledger);
-    let all: Vec<u32> = (0..case.suspects.len() as u32).collect();
+    let mut wanted: Vec<u32> = (0..case.suspects.len() as u32).collect();
     // every stretch is found once here; the copies made from now on know it
-    for &set in &all {
+    for &set in &wanted {
         blank.stretch(set as usize);
     }
-    let mut picks = greedy(case, blank.clone(), all, PICKS_MAX);
+    let mut picks = greedy(case, blank.clone(), wanted.clone(), PICKS_MAX);
+    for _ in 0..MIXED_MAX {
+        let mixed = mixed(case, &picks);
+        if mixed.is_empty() {
+            break;
+        }
+        wanted.retain(|set| !mixed.contains(set));
+        picks = greedy(case, blank.clone(), wanted.clone(), PICKS_MAX);
+    }
     for _ in 0..SWAPS_MAX {
-        let (findings, swap) = weigh(case, &ledger, &blank, &picks);
+        let (findings, swap) = weigh(case, &ledger, &blank, &wanted, &picks);
         match swap {
             Some(instead) => picks = instead,
             None => return findings,
         }
     }
-    weigh(case, &ledger, &blank, &picks).0
+    weigh(case, &ledger, &blank, &wanted, &picks).0
+}
+
+/// Looks at each target, bad and all.
+type Tally = BTreeMap<u32, (f64, f64)>;
+
+/// The places in trouble where some targets fail always and others never, each by itself or all together: that is
+/// those targets' own, as a place that loses a part of the looks loses them whatever they are of.
+fn mixed(case: &Case, picks: &[Pick]) -> Vec<u32> {
+    let is_partial_place = |p: &&Pick| {
+        let suspect = &case.suspects[p.set as usize];
+        let place = suspect.what.target().is_none() && !suspect.open;
+        place && !p.stretch.slow && p.stretch.rate < FULL_RATE
+    };
+    let mut together = Tally::new();
+    let (mut places, mut mixed) = (Vec::new(), Vec::new());
+    for pick in picks.iter().filter(is_partial_place) {
+        let tally = tally(case, pick, picks);
+        for (target, (bad, all)) in &tally {
+            let sum = together.entry(*target).or_default();
+            *sum = (sum.0 + bad, sum.1 + all);
+        }
+        places.push(pick.set);
+        mixed.extend(differ(&tally).then_some(pick.set));
+    }
+    if differ(&together) { places } else { mixed }
+}
+
+/// What the looks say of each target that no other fault accounts for.
+fn tally(case: &Case, pick: &Pick, picks: &[Pick]) -> Tally {
+    let others: Vec<u32> = picks.iter().map(|p| p.set).filter(|&set| set != pick.set).collect();
+    let mut targets = Tally::new();
+    for look in &case.looks[pick.stretch.last as usize..=pick.stretch.first as usize] {
+        let path = &case.paths[look.path as usize];
+        let sets = path.sets();
+        let is_its_own = sets.contains(&pick.set) && !sets.iter().any(|set| others.contains(set));
+        if is_its_own && !path.useless {
+            let (bad, all) = targets.entry(path.target).or_default();
+            (*bad, *all) = (*bad + f64::from(u8::from(look.mark.is_fail())), *all + 1.0);
+        }
+    }
+    targets
+}
+
+/// True if the targets fail each at its own rate rather than all at one.
+fn differ(targets: &Tally) -> bool {
+    let nats = |bad: f64, all: f64| {
+        let part = |n: f64| if n > 0.0 { n * (n / all).ln() } else { 0.0 };
+        part(bad) + part(all - bad)
+    };
+    let (bad, all) = targets.values().fold((0.0, 0.0), |(b, a), t| (b + t.0, a + t.1));
+    let apart: f64 = targets.values().map(|&(bad, all)| nats(bad, all)).sum();
+    apart - nats(bad, all) > MIXED_NATS + targets.len() as f64
 }
 
 /// Weighs every picked set against its rivals; if one loses, the picks that should stand instead.
@@ -65,6 +133,7 @@ fn weigh(
     case: &Case,
     ledger: &Ledger,
     blank: &Sheet<'_>,
+    wanted: &[u32],
     picks: &[Pick],
 ) -> (Vec<Finding>, Option<Vec<Pick>>) {
     let mut findings = Vec::new();
@@ -78,7 +147,9 @@ fn weigh(
         }
         let own = greedy(case, known.clone(), vec![pick.set], OWN_MAX);
         let net: f64 = own.iter().map(|p| p.net).sum();
-        let rivals = greedy(case, known, touching(case, ledger, pick.set), RIVAL_PARTS_MAX);
+        let mut rivals = touching(case, ledger, pick.set);
+        rivals.retain(|set| wanted.binary_search(set).is_ok());
+        let rivals = greedy(case, known, rivals, RIVAL_PARTS_MAX);
         let against = against(case, pick, &rivals);
         if net < against || net < 0.0 {
             let kept = picks.iter().filter(|p| p.set != pick.set).copied();
@@ -136,22 +207,36 @@ fn coincidences(case: &Case, pick: &Pick, rivals: &[Pick]) -> (f64, f64) {
     let together: Vec<&Pick> =
         rivals.iter().filter(|p| (onset(p) - onset(pick)).abs() <= case.pace_ms).collect();
     let suspect = |p: &Pick| &case.suspects[p.set as usize];
+    let others = |said: usize| together.len().saturating_sub(said.max(1)) as f64;
+    let is_provider = |p: &&&Pick| matches!(suspect(p).what, What::ServiceProvider(..));
+    let providers: Vec<&Pick> = together.iter().filter(is_provider).copied().collect();
+    if providers.len() >= 2 && is_everywhere(case, pick, &providers) {
+        // a refusal speaks of a provider as long as others are let in
+        return (-providers.iter().map(|p| p.stretch.kinds.max(0.0)).sum::<f64>(), others(1));
+    }
     let is_region = |p: &&&Pick| matches!(suspect(p).what, What::ServiceRegion(..));
     let regions: Vec<&Pick> = together.iter().filter(is_region).copied().collect();
-    if regions.len() < 2 || is_everywhere(case, &regions) {
-        return (0.0, together.len().saturating_sub(1) as f64);
+    if regions.len() < 2 || is_everywhere(case, pick, &regions) {
+        return (0.0, others(1));
     }
     let spared = |p: &&Pick| (suspect(p).cost - NEXT_REGION_COST).max(0.0);
     let next = regions.iter().skip(1).map(spared).sum();
-    (next, (together.len() - regions.len()) as f64)
+    (next, others(regions.len()))
 }
 
-/// True if nobody looks at the target of these regions from anywhere else: all of them are the service.
-fn is_everywhere(case: &Case, regions: &[&Pick]) -> bool {
-    let what = regions.first().map(|p| case.suspects[p.set as usize].what);
+/// True if the target of these parts was seen to work from nowhere else since it began: all of them are the
+/// service. Ways that fail anyway do not count, and those that only failed since are no others.
+fn is_everywhere(case: &Case, pick: &Pick, parts: &[&Pick]) -> bool {
+    let what = parts.first().map(|p| case.suspects[p.set as usize].what);
     let target = what.and_then(What::target);
-    let within = |sets: &[u32]| regions.iter().any(|p| sets.contains(&p.set));
-    case.paths.iter().filter(|p| Some(p.target) == target).all(|p| within(p.sets()))
+    let within = |sets: &[u32]| parts.iter().any(|p| sets.contains(&p.set));
+    let since = &case.looks[..=pick.stretch.first as usize];
+    let only_fails = |path: u32| {
+        let mut its = since.iter().filter(|l| l.path == path).peekable();
+        its.peek().is_some() && its.all(|l| l.mark.is_bad())
+    };
+    let mut theirs = (0..).zip(&case.paths).filter(|(_, p)| Some(p.target) == target);
+    theirs.all(|(path, p)| p.useless || within(p.sets()) || only_fails(path))
 }
 
 /// The suspects that share a bad look with `set`, but itself, ascending.

@@ -29,6 +29,8 @@ const ROUNDING: f64 = 1e-6;
 pub(crate) struct Stretch {
     /// Nats gained within the stretch, kinds included, cost not.
     pub(crate) gain: f64,
+    /// … of which the kinds of error.
+    pub(crate) kinds: f64,
     /// Nats lost by all looks after it (≤ 0): by how much it seems to be over.
     pub(crate) after: f64,
     /// Share of looks that fail, or are slow.
@@ -206,6 +208,7 @@ impl<'a> Sheet<'a> {
                 let weight = (KIND_LOOKS / f64::from(count)).min(1.0);
                 best = Some(Stretch {
                     gain: sum + kinds * weight,
+                    kinds: kinds * weight,
                     after: before.min(0.0),
                     rate,
                     slow,

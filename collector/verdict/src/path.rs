@@ -15,6 +15,9 @@ pub(crate) const LOOKS: usize = 16;
 /// Looks a path must have behind it before a fault of that path alone is told.
 pub(crate) const PROBATION_LOOKS: u16 = 30;
 
+/// Usual share of failing looks from which a path says nothing of a fault.
+const USELESS_RATE: f64 = 0.5;
+
 /// How one look ended, in a byte: 0 fine, 1.. the error kind, and two flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Mark(u8);
@@ -155,6 +158,11 @@ impl Path {
     pub(crate) fn note_use(&mut self, now: i64, ok: bool) {
         self.ever_ok |= ok;
         self.vain_since = if self.ever_ok { None } else { self.vain_since.or(Some(now)) };
+    }
+
+    /// True if it fails more often than not, whatever happens: its looks say next to nothing.
+    pub(crate) fn is_useless(&self) -> bool {
+        self.noise.fail_rate() > USELESS_RATE
     }
 
     /// Forgets the looks (not the baseline), for when their times have lost their meaning.

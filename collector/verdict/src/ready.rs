@@ -24,7 +24,7 @@ const BACKGROUND_INTERVALS: i64 = 20;
 /// Trouble near those who look is told from this rate on: less is how many ways on the Internet are.
 const NEAR_RATE_MIN: f64 = 0.15;
 /// Below this rate a fault is partial.
-const FULL_RATE: f64 = 0.8;
+pub(crate) const FULL_RATE: f64 = 0.8;
 /// A region is out if its good looks are no more than one in so many; well, the other way round,
 /// once it looked this often (once, where regions are few).
 const SPLIT_SHARE: u32 = 8;
@@ -170,13 +170,14 @@ impl Witnesses {
     }
 }
 
-/// Regions of which a fresh look at the target was heard.
+/// Regions of which a fresh look at the target was heard, along a way that usually works: one that fails
+/// anyway has no voice, and nobody waits for it.
 fn speaking_regions(world: &World, target: u32, now: i64) -> BTreeSet<u32> {
     let t = &world.targets[target as usize];
     let within = fresh_ms(t.interval_ms, t.timeout_ms);
     let paths = t.paths.iter().map(|&id| &world.paths[id as usize]);
     paths
-        .filter(|p| now.saturating_sub(p.heard) <= within)
+        .filter(|p| now.saturating_sub(p.heard) <= within && !p.is_useless())
         .map(|p| world.agents[p.agent as usize].region)
         .filter(|&region| region != NONE)
         .collect()
