@@ -144,8 +144,13 @@ impl Live {
     }
 
     fn stand(&mut self, standing: Standing) -> Option<EventBody> {
+        // how many vote so changes with every stray look: only what a rule makes of it is told
+        let gist = |s: &Standing| {
+            (s.state, s.coverage, s.policy.map(|ruling| (ruling.rule, ruling.state())))
+        };
         let before = self.standings.insert(standing.target.clone(), standing.clone());
-        (before.as_ref() != Some(&standing)).then_some(EventBody::Standing(standing))
+        (before.as_ref().map(gist) != Some(gist(&standing)))
+            .then_some(EventBody::Standing(standing))
     }
 }
 
@@ -153,7 +158,8 @@ impl Live {
 mod tests {
     use super::super::made_up::{self, NOW, outage, past_cut, target};
     use super::*;
-    use parallax_model::Role;
+    use parallax_model::fault::TargetState;
+    use parallax_model::{Role, Votes};
 
     fn query(open: Option<bool>, before: Option<u64>, limit: usize) -> FaultQuery {
         FaultQuery { open, before: before.map(FaultId), limit }
@@ -193,6 +199,23 @@ mod tests {
         let told = live.take(made_up::round(NOW, |_| None).remove(0));
         assert!(told.is_empty());
         assert_eq!(live.paths.values().map(HashMap::len).sum::<usize>(), 1);
+    }
+
+    #[test]
+    fn a_rule_is_told_when_it_turns_and_shown_as_it_is_counted() {
+        let mut live = at_the_end_of_the_story();
+        let mut stand = |down: u32, voting: u32| {
+            let mut standing = made_up::ruled("shop", TargetState::Down);
+            standing.policy.as_mut().unwrap().votes = Votes { down, voting };
+            let standings = vec![standing];
+            let told = live.take(News::Verdict { at: NOW, changes: vec![], standings });
+            let shown = live.standings[&made_up::name::<TargetName>("shop")].policy;
+            (told.len(), shown.map(|ruling| ruling.votes.down))
+        };
+        assert_eq!(stand(3, 5), (0, Some(3)));
+        assert_eq!(stand(0, 0), (1, Some(0)), "nobody votes any more");
+        assert_eq!(stand(0, 0), (0, Some(0)));
+        assert_eq!(stand(5, 5), (1, Some(5)));
     }
 
     #[test]
