@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::accuse::{Accusations, Row};
+use crate::gain::{NET_MIN, Sheet};
+use crate::ledger::Ledger;
 use crate::order::newest_first;
 use crate::path::{LOOKS, Mark, Path};
 use crate::suspect::What;
-use crate::warm::{SETS_OF_PATH, Warm, WarmIds};
+use crate::warm::{SETS_OF_PATH, Warm};
 use crate::world::{NONE, World};
 
 /// One look, laid out.
@@ -75,6 +77,24 @@ pub(crate) struct Known {
     pub(crate) agents: BTreeSet<u32>,
 }
 
+impl Known {
+    /// All that a set is made of is laid out.
+    pub(crate) fn lay_out(&mut self, world: &World, what: What) {
+        let groups = &world.groups;
+        match what {
+            What::Region(r) => self.agents.extend(groups.regions.get(&r).into_iter().flatten()),
+            What::Provider(p) => self.agents.extend(groups.providers.get(&p).into_iter().flatten()),
+            What::Domain(d) => self.agents.extend(groups.domains.get(&d).into_iter().flatten()),
+            What::Agent(a) => drop(self.agents.insert(a)),
+            What::Service(t)
+            | What::ServiceRegion(t, _)
+            | What::ServiceProvider(t, _)
+            | What::ServiceDomain(t, _)
+            | What::Path(t, _) => drop(self.targets.insert(t)),
+        }
+    }
+}
+
 /// What it costs to go on believing an open fault, and to believe in a dependant's.
 const OPEN_COST: f64 = 2.0;
 const DEPENDANT_COST: f64 = 4.0;
@@ -83,9 +103,8 @@ const DEPENDANT_COST: f64 = 4.0;
 const GOES_ON_NATS: f32 = 7.0;
 
 impl Case {
-    /// Lays out what is hot; none when nothing in it could pay the cost of any fault.
-    pub(crate) fn build(world: &World, known: &Known, warm: &WarmIds, now: i64) -> Option<Self> {
-        let warm = Warm::find(world, known, warm, now);
+    /// Lays out what is to be weighed; none when nothing in it could pay the cost of any fault.
+    pub(crate) fn build(world: &World, known: &Known, warm: &Warm, now: i64) -> Option<Self> {
         let mut ids: Vec<u32> = Vec::new();
         for &t in &warm.targets {
             ids.extend(&world.targets[t as usize].paths);
@@ -96,7 +115,7 @@ impl Case {
         ids.sort_unstable();
         ids.dedup();
         ids.retain(|&id| !is_mute(world, &world.paths[id as usize]));
-        let mut accusations = Accusations::new(world, known, &warm, &ids);
+        let mut accusations = Accusations::new(world, known, warm, &ids);
         if !accusations.stand(known) {
             return None;
         }
@@ -174,6 +193,18 @@ impl CasePath {
         }
         new
     }
+}
+
+/// True if a fault of a target, or of any part of it, could gain what it costs, if nothing else explained
+/// its looks.
+pub(crate) fn could_any_pay(world: &World, known: &Known, target: u32, now: i64) -> bool {
+    Case::build(world, known, &Warm::of(target), now).is_some_and(|case| {
+        let ledger = Ledger::new(&case);
+        let mut sheet = Sheet::new(&case, &ledger);
+        (0..).zip(&case.suspects).any(|(set, suspect)| {
+            sheet.stretch(set).is_some_and(|s| s.gain > suspect.cost + NET_MIN)
+        })
+    })
 }
 
 fn suspect(what: What, known: &Known) -> Suspect {

@@ -18,6 +18,7 @@ use crate::heat::{HOT_NATS, WARM_NATS};
 use crate::path::Mark;
 use crate::silence::Silence;
 use crate::standing::standings;
+use crate::trouble::Goods;
 use crate::warm::{WarmIds, target_nats};
 use crate::world::{World, ms};
 
@@ -82,9 +83,8 @@ impl Engine {
         self.advance(now);
         self.world.declare(&fleet, self.now);
         self.docket.drop_gone(&mut self.world, self.now, out);
+        self.warm.drop_gone(&self.world);
         let world = &self.world;
-        self.warm.targets.retain(|&t| world.targets[t as usize].present);
-        self.warm.agents.retain(|&a| world.agents[a as usize].present);
         let gone: Vec<u32> =
             self.silent.keys().copied().filter(|&a| !world.agents[a as usize].present).collect();
         for agent in gone {
@@ -106,6 +106,7 @@ impl Engine {
             for id in self.world.agents[agent as usize].paths.clone() {
                 self.world.paths[id as usize].forget_looks();
             }
+            self.world.agents[agent as usize].goods = Goods::default();
         }
         let interval = self.world.targets[target as usize].interval_ms;
         let live = corrected.late_ms <= interval.saturating_mul(LATE_INTERVALS);
@@ -202,7 +203,7 @@ impl Engine {
         }
         // what is slow while its target may be about to be told of is no sample of the usual
         let suspicious =
-            self.warm.targets.contains(&target) && target_nats(world, target, self.now) >= HOT_NATS;
+            self.warm.is_warm(target) && target_nats(world, target, self.now) >= HOT_NATS;
         let path = &mut world.paths[id as usize];
         let micros = u64::try_from(o.latency.as_micros()).unwrap_or(u64::MAX);
         let mark = match o.outcome {
@@ -230,13 +231,18 @@ impl Engine {
         }
         self.budget.earn();
         if mark.is_bad() {
-            self.suspect(id, mark, out);
+            self.suspect(id, started_ms, mark, out);
+        } else {
+            let a = &mut self.world.agents[agent as usize];
+            a.goods.count(started_ms, a.paths.len(), a.interval_ms);
         }
     }
 
     /// A bad look: what it is of grows warm, and others are asked.
-    fn suspect(&mut self, id: u32, mark: Mark, out: &mut Vec<Change>) {
+    fn suspect(&mut self, id: u32, started_ms: i64, mark: Mark, out: &mut Vec<Change>) {
         let path = &self.world.paths[id as usize];
+        let offset_ms = self.world.agents[path.agent as usize].clock.offset_ms();
+        self.warm.note_lost(&self.world, path, started_ms.saturating_add(offset_ms), mark);
         let (agent, target, covered) = (path.agent, path.target, path.covered);
         let usual = if mark.is_fail() { path.noise.fail_rate() } else { path.noise.slow_rate() };
         let nats = (0.97 / usual).ln().max(0.0);
@@ -246,10 +252,9 @@ impl Engine {
         self.dirty = true;
         let t = &mut self.world.targets[target as usize];
         t.heat.add(nats, self.now, memory_ms(t.interval_ms) / 2);
-        self.warm.targets.insert(target);
         let a = &mut self.world.agents[agent as usize];
         a.heat.add(nats, self.now, memory_ms(a.interval_ms) / 2);
-        self.warm.agents.insert(agent);
+        self.warm.note(agent, target);
         if nats >= WARM_NATS && mark.is_fail() && self.isolated.is_none() {
             let asks = self.budget.ask(&self.world, agent, target, self.now);
             out.extend(asks.into_iter().map(Change::Ask));
@@ -265,7 +270,8 @@ impl Engine {
         }
         self.warm.cool(&self.world, self.now);
         let known = self.docket.known(&self.world);
-        let Some(case) = Case::build(&self.world, &known, &self.warm, self.now) else { return };
+        let warm = self.warm.find(&self.world, &known, self.now);
+        let Some(case) = Case::build(&self.world, &known, &warm, self.now) else { return };
         let findings = explain(&case);
         self.next_sitting += case.looks.len() as i64 / LOOKS_PER_MS;
         if self.docket.judge(&mut self.world, &case, &findings, out) {

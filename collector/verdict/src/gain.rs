@@ -223,7 +223,7 @@ impl<'a> Sheet<'a> {
 }
 
 /// Nats by which a bad look is better explained if its path fails at that rate.
-fn worth(usual: f32, rate: f64) -> f64 {
+pub(crate) fn worth(usual: f32, rate: f64) -> f64 {
     let x = f64::from(usual);
     ((x + (1.0 - x) * rate) / x).ln()
 }

@@ -1,7 +1,7 @@
 //! The judgement: which set of faults best explains what the witnesses say.
 //!
 //! Reading order: [`fleet`] (what goes in), [`engine`] (the door); then how a sitting goes:
-//! `path` with `noise`, `latency` and `clock` (what is remembered), `heat` and `warm` (what deserves a look),
+//! `path` with `noise`, `latency` and `clock` (what is remembered), `heat`, `trouble` and `warm` (what deserves a look),
 //! `case`, `suspect`, `accuse`, `order` and `ledger` (everything suspicious, laid out), `gain` and `explain` (the weighing),
 //! `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
 //! `evidence`, `confidence`, `standing`, `silence`, `ask`. Beside it stands [`policy`]: how people count votes.
@@ -36,6 +36,7 @@ mod silence;
 mod speak;
 mod standing;
 mod suspect;
+mod trouble;
 mod warm;
 mod world;
 

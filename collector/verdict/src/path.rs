@@ -130,6 +130,11 @@ impl Path {
         }
     }
 
+    /// True if a bad look of it is evidence.
+    pub(crate) fn has_evidence(&self) -> bool {
+        self.seen().any(|s| s.mark.is_bad() && !s.mark.is_settled())
+    }
+
     /// Remembers a look; returns the one that had to leave.
     pub(crate) fn push(&mut self, at: u32, mark: Mark) -> Option<Mark> {
         let gone = if usize::from(self.len) == LOOKS {

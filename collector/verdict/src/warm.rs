@@ -1,12 +1,18 @@
 //! What is warm enough to be weighed: targets and agents that failed of late, the places of such
 //! agents, and the sets that a path belongs to among them.
+//!
+//! In a large fleet some look fails every second, so all agents and many targets are warm all the time, and next
+//! to none of them can be at fault. Each is measured when one more of its looks was bad: could it pay its cost
+//! at all? What can is weighed in that sitting, with what shares a bad look with it; what cannot has to wait
+//! for its next bad look.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{Known, corrected_ms, memory_ms};
+use crate::case::{Known, could_any_pay, corrected_ms, memory_ms};
 use crate::heat::{HOT_NATS, WARM_NATS};
-use crate::path::Path;
+use crate::path::{Mark, Path};
 use crate::suspect::What;
+use crate::trouble::Trouble;
 use crate::world::{NONE, World};
 
 /// Sets a path can belong to: one of each variant of [`What`].
@@ -15,19 +21,69 @@ pub(crate) const SETS_OF_PATH: usize = 9;
 /// Targets and agents with any heat at all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WarmIds {
-    pub(crate) targets: BTreeSet<u32>,
-    pub(crate) agents: BTreeSet<u32>,
+    targets: BTreeSet<u32>,
+    agents: BTreeSet<u32>,
+    /// Targets of which a look was bad since they were last measured.
+    fresh: BTreeSet<u32>,
+    /// Places that could pay since the last sitting.
+    fresh_places: BTreeSet<What>,
+    /// What the places of warm agents lost.
+    troubles: BTreeMap<What, Trouble>,
+    /// Services and places that could pay their cost when a look of theirs was last bad.
+    able: BTreeSet<What>,
 }
 
 impl WarmIds {
+    /// A look was bad, and nothing accounts for it yet.
+    pub(crate) fn note(&mut self, agent: u32, target: u32) {
+        self.targets.insert(target);
+        self.agents.insert(agent);
+        self.fresh.insert(target);
+    }
+
+    /// A look, begun at that time of the engine's clock, was bad: all places that it was made from lost it.
+    pub(crate) fn note_lost(&mut self, world: &World, path: &Path, at: i64, mark: Mark) {
+        let usual =
+            if mark.is_slow() { path.noise.slow_rate() } else { path.noise.fail_rate() } as f32;
+        for place in near(world, path.agent) {
+            let members = members(world, place);
+            let trouble = self.troubles.entry(place).or_insert(Trouble::none());
+            let goods = |&a: &u32| world.agents[a as usize].goods_between(trouble.latest, at);
+            let goods = members.iter().map(goods).sum();
+            if trouble.add(at, goods, mark, usual, members.len() == 1) {
+                self.able.insert(place);
+                self.fresh_places.insert(place);
+            } else {
+                self.able.remove(&place);
+            }
+        }
+    }
+
+    pub(crate) fn is_warm(&self, target: u32) -> bool {
+        self.targets.contains(&target)
+    }
+
+    /// Lets go of what left the fleet, and of places that are others now.
+    pub(crate) fn drop_gone(&mut self, world: &World) {
+        self.targets.retain(|&t| world.targets[t as usize].present);
+        self.agents.retain(|&a| world.agents[a as usize].present);
+        self.renew();
+    }
+
     /// Lets go of what has cooled.
     pub(crate) fn cool(&mut self, world: &World, now: i64) {
         self.targets.retain(|&t| target_nats(world, t, now) > 1.0);
-        self.agents.retain(|&a| agent_nats(world, a, now) > 1.0);
+        let cooled = |&a: &u32| agent_nats(world, a, now) <= 1.0;
+        for agent in self.agents.extract_if(.., cooled) {
+            for place in near(world, agent) {
+                self.troubles.remove(&place);
+            }
+        }
     }
 
-    /// Takes the heat of what is explained now away: only what open faults do not cover stays warm.
-    pub(crate) fn reheat(&self, world: &mut World, now: i64) {
+    /// Takes the heat of what is explained now away: only what open faults do not cover stays warm. All of it is
+    /// weighed anew, as other things are known now.
+    pub(crate) fn reheat(&mut self, world: &mut World, now: i64) {
         for &t in &self.targets {
             let target = &world.targets[t as usize];
             let half = memory_ms(target.interval_ms) / 2;
@@ -40,7 +96,90 @@ impl WarmIds {
             let nats = agent.paths.iter().map(|&id| loose_nats(world, id, now, half)).sum();
             world.agents[a as usize].heat.set(nats, now);
         }
+        self.renew();
     }
+
+    fn renew(&mut self) {
+        self.fresh.clone_from(&self.targets);
+        self.fresh_places = self.able.iter().filter(|w| w.target().is_none()).copied().collect();
+    }
+
+    /// What is to be weighed now.
+    pub(crate) fn find(&mut self, world: &World, known: &Known, now: i64) -> Warm {
+        let hot = Hot::find(world, known, self, now);
+        self.able.retain(|what| what.target().is_none_or(|t| hot.targets.contains(&t)));
+        let mut ahead: Vec<What> = known.targets.iter().map(|&t| What::Service(t)).collect();
+        ahead.extend(known.agents.iter().map(|&a| What::Agent(a)));
+        ahead.extend(hot.places.intersection(&known.open));
+        ahead.extend(hot.places.intersection(&std::mem::take(&mut self.fresh_places)));
+        for target in std::mem::take(&mut self.fresh).intersection(&hot.targets) {
+            let service = What::Service(*target);
+            if could_any_pay(world, known, *target, now) {
+                self.able.insert(service);
+                ahead.push(service);
+            } else {
+                self.able.remove(&service);
+            }
+        }
+        self.with_all_that_share(world, &hot, ahead)
+    }
+
+    /// … and what shares a bad look with it: one may explain what is said of the other.
+    fn with_all_that_share(&self, world: &World, hot: &Hot, mut ahead: Vec<What>) -> Warm {
+        let mut warm = Warm { targets: BTreeSet::new(), places: BTreeSet::new() };
+        let bad = |paths: &[u32]| {
+            let paths = paths.iter().map(|&id| &world.paths[id as usize]);
+            paths.filter(|p| p.has_evidence()).map(|p| (p.agent, p.target)).collect::<Vec<_>>()
+        };
+        while let Some(what) = ahead.pop() {
+            let Some(target) = what.target() else {
+                if warm.places.insert(what) {
+                    let agents = members(world, what).into_iter();
+                    let bad = agents.flat_map(|a| bad(&world.agents[a as usize].paths));
+                    ahead.extend(
+                        bad.filter(|(_, t)| hot.targets.contains(t)).map(|(_, t)| What::Service(t)),
+                    );
+                }
+                continue;
+            };
+            if warm.targets.insert(target) {
+                let t = &world.targets[target as usize];
+                let places = bad(&t.paths).into_iter().flat_map(|(a, _)| near(world, a));
+                ahead.extend(places.filter(|p| self.able.contains(p) && hot.places.contains(p)));
+                let needs = t.needs.iter().filter(|t| hot.targets.contains(t));
+                ahead.extend(needs.map(|&t| What::Service(t)));
+            }
+        }
+        warm
+    }
+}
+
+/// The places that an agent stands in, itself among them.
+fn near(world: &World, agent: u32) -> [What; 4] {
+    let a = &world.agents[agent as usize];
+    [
+        What::Agent(agent),
+        What::Region(a.region),
+        What::Provider(a.provider),
+        What::Domain(a.domain),
+    ]
+}
+
+/// The agents of a place, ascending.
+fn members(world: &World, place: What) -> Vec<u32> {
+    let groups = &world.groups;
+    let group = match place {
+        What::Agent(a) => return vec![a],
+        What::Region(r) => groups.regions.get(&r),
+        What::Provider(p) => groups.providers.get(&p),
+        What::Domain(d) => groups.domains.get(&d),
+        What::Service(_)
+        | What::ServiceRegion(..)
+        | What::ServiceProvider(..)
+        | What::ServiceDomain(..)
+        | What::Path(..) => None,
+    };
+    group.cloned().unwrap_or_default()
 }
 
 /// What the bad looks of a path are worth at most, unless they are accounted for.
@@ -71,76 +210,77 @@ pub(crate) fn agent_nats(world: &World, a: u32, now: i64) -> f64 {
     agent.heat.nats(now, memory_ms(agent.interval_ms) / 2)
 }
 
-/// What is warm enough to be weighed.
+/// What failed enough of late to be suspected at all.
+struct Hot {
+    targets: BTreeSet<u32>,
+    /// Agents, and the places in which two of them are warm, or the only one hot.
+    places: BTreeSet<What>,
+}
+
+impl Hot {
+    fn find(world: &World, known: &Known, ids: &WarmIds, now: i64) -> Self {
+        let mut targets = known.targets.clone();
+        let hot = |nats: f64| nats >= HOT_NATS;
+        targets.extend(ids.targets.iter().filter(|&&t| hot(target_nats(world, t, now))));
+        let mut agents = known.agents.clone();
+        let mut warm: BTreeMap<What, u32> = BTreeMap::new();
+        for &a in ids.agents.union(&known.agents) {
+            let nats = agent_nats(world, a, now);
+            if hot(nats) {
+                agents.insert(a);
+            }
+            if nats >= WARM_NATS || known.agents.contains(&a) {
+                let [_, places @ ..] = near(world, a);
+                places.iter().for_each(|&place| *warm.entry(place).or_default() += 1);
+            }
+        }
+        let mut places: BTreeSet<What> = agents.iter().map(|&a| What::Agent(a)).collect();
+        let nowhere = [What::Region(NONE), What::Provider(NONE)];
+        places.extend(warm.into_iter().filter_map(|(place, count)| {
+            let is_hot = || match members(world, place)[..] {
+                [only] => agents.contains(&only),
+                _ => false,
+            };
+            (!nowhere.contains(&place) && (count >= 2 || is_hot())).then_some(place)
+        }));
+        Self { targets, places }
+    }
+}
+
+/// What is weighed in one sitting.
 pub(crate) struct Warm {
     pub(crate) targets: BTreeSet<u32>,
-    agents: BTreeSet<u32>,
-    regions: BTreeSet<u32>,
-    providers: BTreeSet<u32>,
-    domains: BTreeSet<u32>,
+    places: BTreeSet<What>,
 }
 
 impl Warm {
-    pub(crate) fn find(world: &World, known: &Known, ids: &WarmIds, now: i64) -> Self {
-        let hot = |nats: f64| nats >= HOT_NATS;
-        let mut targets = known.targets.clone();
-        targets.extend(ids.targets.iter().filter(|&&t| hot(target_nats(world, t, now))));
-        let mut agents = known.agents.clone();
-        agents.extend(ids.agents.iter().filter(|&&a| hot(agent_nats(world, a, now))));
-        let (mut regions, mut providers, mut domains) =
-            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for &a in ids.agents.union(&known.agents) {
-            let agent = &world.agents[a as usize];
-            if known.agents.contains(&a) || agent_nats(world, a, now) >= WARM_NATS {
-                *regions.entry(agent.region).or_insert(0_u32) += 1;
-                *providers.entry(agent.provider).or_insert(0_u32) += 1;
-                *domains.entry(agent.domain).or_insert(0_u32) += 1;
-            }
-        }
-        // a place is suspected when two of its agents are, and one of only one agent with that
-        let suspected = |warm: BTreeMap<u32, u32>, groups: &BTreeMap<u32, Vec<u32>>| {
-            warm.into_iter()
-                .filter(|(id, count)| {
-                    groups.get(id).is_some_and(|all| {
-                        *count >= 2 || all.len() == 1 && agents.contains(&all[0])
-                    })
-                })
-                .map(|(id, _)| id)
-                .collect::<BTreeSet<u32>>()
-        };
-        let mut regions = suspected(regions, &world.groups.regions);
-        let mut providers = suspected(providers, &world.groups.providers);
-        regions.remove(&NONE);
-        providers.remove(&NONE);
-        let domains = suspected(domains, &world.groups.domains);
-        Self { targets, agents, regions, providers, domains }
+    /// One target and all parts of it.
+    pub(crate) fn of(target: u32) -> Self {
+        Self { targets: BTreeSet::from([target]), places: BTreeSet::new() }
     }
 
     pub(crate) fn all_agents(&self, world: &World) -> BTreeSet<u32> {
-        let groups = &world.groups;
-        let mut all = self.agents.clone();
-        all.extend(self.regions.iter().filter_map(|r| groups.regions.get(r)).flatten());
-        all.extend(self.providers.iter().filter_map(|p| groups.providers.get(p)).flatten());
-        all.extend(self.domains.iter().filter_map(|d| groups.domains.get(d)).flatten());
-        all
+        self.places.iter().flat_map(|&place| members(world, place)).collect()
     }
 
     /// The suspects that a path belongs to.
     pub(crate) fn sets_of(&self, world: &World, path: &Path) -> [Option<What>; SETS_OF_PATH] {
         let (t, a) = (path.target, path.agent);
-        let agent = &world.agents[a as usize];
+        let at = &world.agents[a as usize];
         let hot = self.targets.contains(&t);
         let named = |id: u32| id != NONE;
+        let [agent, region, provider, domain] =
+            near(world, a).map(|place| self.places.contains(&place).then_some(place));
         [
             hot.then_some(What::Service(t)),
-            (hot && named(agent.region)).then_some(What::ServiceRegion(t, agent.region)),
-            (hot && named(agent.provider)).then_some(What::ServiceProvider(t, agent.provider)),
+            (hot && named(at.region)).then_some(What::ServiceRegion(t, at.region)),
+            (hot && named(at.provider)).then_some(What::ServiceProvider(t, at.provider)),
             Some(What::Path(t, a)),
-            self.regions.contains(&agent.region).then_some(What::Region(agent.region)),
-            self.providers.contains(&agent.provider).then_some(What::Provider(agent.provider)),
-            self.agents.contains(&a).then_some(What::Agent(a)),
-            hot.then_some(What::ServiceDomain(t, agent.domain)),
-            self.domains.contains(&agent.domain).then_some(What::Domain(agent.domain)),
+            region,
+            provider,
+            agent,
+            hot.then_some(What::ServiceDomain(t, at.domain)),
+            domain,
         ]
     }
 }

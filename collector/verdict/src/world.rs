@@ -10,6 +10,7 @@ use crate::fleet::{Fleet, TargetSpec};
 use crate::heat::Heat;
 use crate::names::Names;
 use crate::path::Path;
+use crate::trouble::Goods;
 
 /// No number.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -41,7 +42,17 @@ pub(crate) struct Agent {
     /// When its latest live success was heard, ms of the engine's clock.
     pub(crate) last_ok: i64,
     pub(crate) heat: Heat,
+    pub(crate) goods: Goods,
     pub(crate) paths: Vec<u32>,
+}
+
+impl Agent {
+    /// How many of its looks were good that were begun between two times of the engine's clock, ms, as far as is
+    /// known for certain.
+    pub(crate) fn goods_between(&self, older: i64, newer: i64) -> u32 {
+        let offset_ms = self.clock.offset_ms();
+        self.goods.between(older.saturating_sub(offset_ms), newer.saturating_sub(offset_ms))
+    }
 }
 
 /// One target.
@@ -144,6 +155,7 @@ impl World {
                 gap_ms: 0.0,
                 last_ok: i64::MIN,
                 heat: Heat::default(),
+                goods: Goods::default(),
                 paths: Vec::new(),
             });
         }

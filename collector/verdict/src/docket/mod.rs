@@ -79,23 +79,13 @@ impl Docket {
     /// What is known before weighing: open faults, their surroundings, and likely dependants.
     pub(crate) fn known(&self, world: &World) -> Known {
         let mut known = Known::default();
+        // what waits is told when time has passed, whether or not it is heard of
+        self.waits.keys().for_each(|&what| known.lay_out(world, what));
         for open in &self.opens {
             known.open.extend(&open.parts);
             known.open.insert(open.what);
             known.open.extend(open.dependants.keys());
-            for part in open.sets() {
-                match part {
-                    What::Region(r) => known.agents.extend(&world.groups.regions[&r]),
-                    What::Provider(p) => known.agents.extend(&world.groups.providers[&p]),
-                    What::Domain(d) => known.agents.extend(&world.groups.domains[&d]),
-                    What::Agent(a) => drop(known.agents.insert(a)),
-                    What::Service(t)
-                    | What::ServiceRegion(t, _)
-                    | What::ServiceProvider(t, _)
-                    | What::ServiceDomain(t, _)
-                    | What::Path(t, _) => drop(known.targets.insert(t)),
-                }
-            }
+            open.sets().for_each(|part| known.lay_out(world, part));
             if let Some(t) = open.what.target() {
                 let needing = (0..world.targets.len() as u32)
                     .filter(|&u| world.targets[u as usize].needs.contains(&t));
