@@ -44,7 +44,8 @@ impl Trouble {
         // what comes late adds to what it came too late for
         let goods = if at < self.latest { 0 } else { goods };
         self.latest = self.latest.max(at);
-        let rates = FAIL_RATES.iter().map(|q| (q, false)).chain(SLOW_RATES.iter().map(|q| (q, true)));
+        let rates =
+            FAIL_RATES.iter().map(|q| (q, false)).chain(SLOW_RATES.iter().map(|q| (q, true)));
         let mut pays = false;
         for (nats, (&rate, slow)) in self.nats.iter_mut().zip(rates) {
             let before = f64::from(goods).mul_add((1.0 - rate).ln(), *nats);
@@ -67,6 +68,8 @@ pub(crate) struct Goods {
     counts: Vec<u16>,
     /// A moment is 2 to the power of this in ms: a shift tells it, for every look.
     width: u32,
+    /// How many paths that was chosen for.
+    paths: usize,
     /// The newest moment counted.
     head: i64,
 }
@@ -74,13 +77,10 @@ pub(crate) struct Goods {
 impl Goods {
     /// Counts one look of an agent with so many paths.
     pub(crate) fn count(&mut self, started_ms: i64, paths: usize, interval_ms: i64) {
-        let moments = paths.next_power_of_two().clamp(MOMENTS[0], MOMENTS[1]);
-        if self.counts.len() != moments {
-            let span = SPAN_MS.max(interval_ms.saturating_mul((moments / paths.max(1)) as i64));
-            self.width = (span / moments as i64).max(1).ilog2();
-            self.counts = vec![0; moments];
-            self.head = started_ms >> self.width;
+        if self.paths != paths {
+            self.fit(started_ms, paths, interval_ms);
         }
+        let moments = self.counts.len();
         let moment = started_ms >> self.width;
         if moment > self.head {
             let gone = moment.saturating_sub(self.head).min(moments as i64);
@@ -94,6 +94,17 @@ impl Goods {
             let place = self.place(moment);
             self.counts[place] = self.counts[place].saturating_add(1);
         }
+    }
+
+    /// Has moments of a length that suits an agent with so many paths, and nothing counted.
+    fn fit(&mut self, started_ms: i64, paths: usize, interval_ms: i64) {
+        let moments = paths.next_power_of_two().clamp(MOMENTS[0], MOMENTS[1]);
+        let pace_ms = interval_ms / paths.max(1) as i64;
+        let span = SPAN_MS.max(pace_ms.saturating_mul(moments as i64));
+        self.width = (span / moments as i64).max(1).ilog2();
+        self.counts = vec![0; moments];
+        self.head = started_ms >> self.width;
+        self.paths = paths;
     }
 
     /// Those in moments that lie wholly between, and are still known; no more than enough.
@@ -136,7 +147,10 @@ mod tests {
         assert!(add(&mut trouble, 2_000, 0));
         assert!(!add(&mut trouble, 3_000, 300), "nothing is left of the two");
         assert!(!add(&mut trouble, 4_000, 300));
-        assert!(add(&mut trouble, 3_900, 300), "begun before the latest: nothing was good in between");
+        assert!(
+            add(&mut trouble, 3_900, 300),
+            "begun before the latest: nothing was good in between"
+        );
     }
 
     #[test]

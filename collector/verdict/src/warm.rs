@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{Known, could_any_pay, corrected_ms, memory_ms};
+use crate::case::{Known, corrected_ms, could_any_pay, memory_ms};
 use crate::heat::{HOT_NATS, WARM_NATS};
 use crate::path::{Mark, Path};
 use crate::suspect::What;
@@ -157,12 +157,7 @@ impl WarmIds {
 /// The places that an agent stands in, itself among them.
 fn near(world: &World, agent: u32) -> [What; 4] {
     let a = &world.agents[agent as usize];
-    [
-        What::Agent(agent),
-        What::Region(a.region),
-        What::Provider(a.provider),
-        What::Domain(a.domain),
-    ]
+    [What::Agent(agent), What::Region(a.region), What::Provider(a.provider), What::Domain(a.domain)]
 }
 
 /// The agents of a place, ascending.
