@@ -226,7 +226,9 @@ impl Hot {
             }
             if nats >= WARM_NATS || known.agents.contains(&a) {
                 let [_, places @ ..] = near(world, a);
-                places.iter().for_each(|&place| *warm.entry(place).or_default() += 1);
+                for place in places {
+                    *warm.entry(place).or_default() += 1;
+                }
             }
         }
         let mut places: BTreeSet<What> = agents.iter().map(|&a| What::Agent(a)).collect();
