@@ -23,8 +23,12 @@ const ASKED_BEYOND_MAX: usize = 32;
 /// the targets' latency.
 const BEGUN_AT_ONCE: usize = 4;
 
-/// The shortest time that the runtime's timer knows.
+/// The shortest time that the runtime's timer knows. It mostly takes longer, on a busy machine much.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// After a pause that took longer so many are begun at once at most: as many as its time was for. Else what is
+/// due would outgrow what is begun, and slots be missed that there was time for.
+const BEGUN_AT_ONCE_MAX: usize = 64;
 
 /// Most asked looks that wait for their turn: one full request. What is more is not looked at.
 const ASKED_WAITING_MAX: usize = 1000;
@@ -56,6 +60,8 @@ pub struct Runner<L> {
     origin: Instant,
     /// No look begins before this.
     paused_until: Duration,
+    /// More was due when the pause began.
+    pressed: bool,
     looks: JoinSet<ProbeResult>,
     running: HashMap<Id, (TargetName, bool)>,
     /// Targets whose scheduled look is under way.
@@ -88,6 +94,7 @@ where
             at_once_max,
             origin: Instant::now(),
             paused_until: Duration::ZERO,
+            pressed: false,
             looks: JoinSet::new(),
             running: HashMap::new(),
             busy: HashSet::new(),
@@ -157,8 +164,11 @@ where
         if now < self.paused_until {
             return;
         }
+        let late =
+            if self.pressed { now.saturating_sub(self.paused_until) } else { Duration::ZERO };
+        let most = at_once(late);
         let mut begun = 0;
-        while begun < BEGUN_AT_ONCE
+        while begun < most
             && self.has_room_for_asked()
             && let Some((name, since)) = self.asked_waiting.pop_front()
         {
@@ -167,7 +177,7 @@ where
                 begun += 1;
             }
         }
-        while begun < BEGUN_AT_ONCE
+        while begun < most
             && self.has_room()
             && let Some(due) = self.plan.pop(now)
         {
@@ -179,7 +189,8 @@ where
                 begun += 1;
             }
         }
-        if begun == BEGUN_AT_ONCE {
+        self.pressed = begun == most;
+        if self.pressed {
             self.paused_until = now + PAUSE;
         }
     }
@@ -240,6 +251,13 @@ where
             }
         }
     }
+}
+
+/// How many looks begin after a pause that was so much longer than [`PAUSE`].
+fn at_once(late: Duration) -> usize {
+    let more = late.as_micros() * BEGUN_AT_ONCE as u128 / PAUSE.as_micros();
+    let more = usize::try_from(more).unwrap_or(BEGUN_AT_ONCE_MAX);
+    more.saturating_add(BEGUN_AT_ONCE).min(BEGUN_AT_ONCE_MAX)
 }
 
 #[cfg(test)]
@@ -348,6 +366,14 @@ mod tests {
         let (served, missed) = (world.count() as u64, world.missed());
         assert!((110..=120).contains(&served), "{served}");
         assert!((450..=480).contains(&(served + missed)), "{served} + {missed}");
+    }
+
+    #[test]
+    fn a_pause_that_took_longer_lets_more_looks_begin() {
+        let begun = [0, 200, 250, 1000, 4000, 15_000, 1_000_000]
+            .map(|late_us| at_once(Duration::from_micros(late_us)));
+        assert_eq!(begun, [4, 4, 5, 8, 20, 64, 64]);
+        assert_eq!(at_once(Duration::MAX), 64);
     }
 
     #[tokio::test(start_paused = true)]
