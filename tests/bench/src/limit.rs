@@ -99,8 +99,12 @@ pub(crate) fn burst(run: &Burst) -> Result<Figures> {
                 let (client, path) = (Rc::clone(&client), run.path(id));
                 tokio::task::spawn_local(async move { client.look(&path).await })
             });
-            for (id, look) in looks.collect::<Vec<_>>().into_iter().enumerate() {
-                let seen = look.await??;
+            let mut round = Vec::new();
+            for look in looks.collect::<Vec<_>>() {
+                round.push(look.await??);
+            }
+            // asked when all are done: it holds up this thread
+            for (id, seen) in round.into_iter().enumerate() {
                 let kept = delay::kept(run.port, id)?;
                 totals.push(seen.total_s - kept);
                 firsts.push(seen.first_byte_s - kept);

@@ -74,8 +74,12 @@ pub(crate) fn burst(run: &Burst) -> Result<Figures> {
         let (mut totals, mut firsts) = (Vec::new(), Vec::new());
         for _ in 0..run.rounds {
             orders.send(Order::Look(names.clone())).await?;
+            let mut round: Vec<ProbeResult> = Vec::new();
             for _ in &names {
-                let result: ProbeResult = results.recv().await.context("the schedule ended")?;
+                round.push(results.recv().await.context("the schedule ended")?);
+            }
+            // asked when all are done: it holds up this thread, and the looks with it
+            for result in round {
                 anyhow::ensure!(result.outcome.is_ok(), "{result:?}");
                 let kept = delay::kept(run.port, result.target.as_str().parse()?)?;
                 totals.push(result.latency.as_secs_f64() - kept);
