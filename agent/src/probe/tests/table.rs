@@ -149,6 +149,14 @@ async fn http_cases() -> Vec<Case> {
             "connection refused by",
             http_at(nobody().await, PATIENCE).await,
         ),
+        case(
+            "unroutable",
+            ErrorKind::Unreachable,
+            "connect",
+            "no route to 127.255.255.255:80",
+            // to a broadcast address there is no way by TCP, on any machine
+            http_at("127.255.255.255:80".parse().unwrap(), PATIENCE).await,
+        ),
     ]
 }
 
@@ -161,7 +169,7 @@ fn stages(result: &ProbeResult) -> String {
 #[expect(clippy::print_stdout, reason = "the table is for people")]
 async fn the_table_of_what_is_told_apart() {
     let mut table = String::new();
-    let cases: Vec<_> = tls_cases().await.into_iter().chain(http_cases().await).collect();
+    let cases: Vec<_> = tls_cases().await.into_iter().chain(Box::pin(http_cases()).await).collect();
     for case in &cases {
         let (kind, stages) = (kind(&case.result), stages(&case.result));
         let row = format!(
