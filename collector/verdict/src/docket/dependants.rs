@@ -11,8 +11,14 @@ use crate::speak::close;
 use crate::suspect::What;
 use crate::world::World;
 
-/// A dependant is listed from this margin on: its dependency's fault makes it likely.
+/// A dependant is listed from this margin on: its dependency's fault makes it likely …
 const DEPENDANT_MARGIN: f64 = 5.0;
+/// … if it fails this often at least, in so many looks: one failure here and one there is what every target has …
+const DEPENDANT_RATE: f64 = 0.25;
+const DEPENDANT_BAD_MIN: u32 = 3;
+/// … and if it began within so many intervals of its dependency, or is more likely than that.
+const DEPENDANT_INTERVALS: i64 = 4;
+const DEPENDANT_LATE_MARGIN: f64 = 12.0;
 
 impl Docket {
     /// Findings about targets that need one at fault are part of that fault.
@@ -23,13 +29,13 @@ impl Docket {
         news: &mut Vec<Finding>,
     ) {
         news.retain(|finding| {
-            if finding.margin < DEPENDANT_MARGIN {
-                return true;
-            }
             let Some(open) = self.opens.iter_mut().find(|o| is_due_to(world, finding.what, o))
             else {
                 return true;
             };
+            if !suffers(world, case, finding, open) {
+                return true;
+            }
             let w = Witnesses::of(world, case, finding);
             if matches!(finding.what, What::Service(_)) && w.domains.len() < 2 {
                 return true;
@@ -70,6 +76,20 @@ impl Docket {
             close(world, case, own, case.now, None, out);
         }
     }
+}
+
+/// True if a target fails as one does whose dependency is at fault, and not just now and then as all do.
+pub(super) fn suffers(world: &World, case: &Case, finding: &Finding, open: &Open) -> bool {
+    let stretch = &finding.stretch;
+    let late = case.looks[stretch.first as usize].at - open.onset_ms();
+    let margin = if late <= DEPENDANT_INTERVALS * open.interval_ms(world) {
+        DEPENDANT_MARGIN
+    } else {
+        DEPENDANT_LATE_MARGIN
+    };
+    stretch.rate >= DEPENDANT_RATE
+        && stretch.bad >= DEPENDANT_BAD_MIN
+        && finding.margin + stretch.after >= margin
 }
 
 /// True if what the finding says of a target is due to `open`: a fault of something it needs,

@@ -18,7 +18,7 @@ use crate::recover::OVER_NATS;
 use crate::speak::{close, draft, first_word, told_as};
 use crate::suspect::What;
 use crate::world::World;
-use dependants::{fails_too, is_due_to, likewise};
+use dependants::{fails_too, is_due_to, likewise, suffers};
 pub(crate) use shrink::STILL_BAD_MIN;
 
 /// A service that fails in this many regions is told as one fault of the service.
@@ -266,7 +266,10 @@ impl Docket {
                 continue;
             }
             if let Some(open) = self.opens.iter_mut().find(|o| is_due_to(world, finding.what, o)) {
-                if let Some(t) = finding.what.target() {
+                // one that hardly suffers is none, and what it has is no news either
+                if let Some(t) =
+                    finding.what.target().filter(|_| suffers(world, case, finding, open))
+                {
                     self.widened |= open.dependants.insert(finding.what, t).is_none();
                 }
                 continue;
