@@ -197,7 +197,8 @@ impl Docket {
                 .collect();
             let fresh: Vec<Finding> =
                 news.iter().filter(|f| parts.contains(&f.what)).cloned().collect();
-            if mine.is_empty() && sure < What::Service(t).margin(world) {
+            // one that fails beside two that are open may be a burst: it must say as much as if it was alone
+            if (mine.is_empty() || !fresh.is_empty()) && sure < What::Service(t).margin(world) {
                 continue;
             }
             news.retain(|f| !parts.contains(&f.what));
