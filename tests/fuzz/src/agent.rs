@@ -59,19 +59,23 @@ pub(super) fn damaged_spool(bytes: &[u8]) {
                 }
                 spool.maintain();
             }
-            3 => files.change(which.into(), |file| {
-                let len = file.len().max(1);
-                if let Some(byte) = file.get_mut(at % len) {
-                    *byte ^= value;
-                }
-            }),
-            4 => {
-                files.change(which.into(), |file| file.truncate(at % (file.len() + 1)));
-                // cut between two records, nothing tells that there was more
-                issued.clear();
-            }
-            _ => {
+            damage => {
+                // what is beneath a spool that runs is its own: damage comes between two starts
                 drop(spool);
+                match damage {
+                    3 => files.change(which.into(), |file| {
+                        let len = file.len().max(1);
+                        if let Some(byte) = file.get_mut(at % len) {
+                            *byte ^= value;
+                        }
+                    }),
+                    4 => {
+                        files.change(which.into(), |file| file.truncate(at % (file.len() + 1)));
+                        // cut between two records, nothing tells that there was more
+                        issued.clear();
+                    }
+                    _ => {}
+                }
                 spool = Spool::open(files.clone(), SPOOL_BYTES_MAX, 1000 + turn as u64)
                     .expect("a folder");
             }
