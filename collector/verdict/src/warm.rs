@@ -18,6 +18,9 @@ use crate::world::{NONE, World};
 /// Sets a path can belong to: one of each variant of [`What`].
 pub(crate) const SETS_OF_PATH: usize = 9;
 
+/// Agents without a region, or a provider, share no fate by that.
+const NOWHERE: [What; 2] = [What::Region(NONE), What::Provider(NONE)];
+
 /// Targets and agents with any heat at all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WarmIds {
@@ -45,7 +48,7 @@ impl WarmIds {
     pub(crate) fn note_lost(&mut self, world: &World, path: &Path, at: i64, mark: Mark) {
         let usual =
             if mark.is_slow() { path.noise.slow_rate() } else { path.noise.fail_rate() } as f32;
-        for place in near(world, path.agent) {
+        for place in near(world, path.agent).into_iter().filter(|place| !NOWHERE.contains(place)) {
             let members = members(world, place);
             let trouble = self.troubles.entry(place).or_insert(Trouble::none());
             let goods = |&a: &u32| world.agents[a as usize].goods_between(trouble.latest, at);
@@ -63,22 +66,30 @@ impl WarmIds {
         self.targets.contains(&target)
     }
 
-    /// Lets go of what left the fleet, and of places that are others now.
+    /// Lets go of what left the fleet.
     pub(crate) fn drop_gone(&mut self, world: &World) {
         self.targets.retain(|&t| world.targets[t as usize].present);
         self.agents.retain(|&a| world.agents[a as usize].present);
+        self.let_go_of_places(world);
         self.renew();
     }
 
     /// Lets go of what has cooled.
     pub(crate) fn cool(&mut self, world: &World, now: i64) {
         self.targets.retain(|&t| target_nats(world, t, now) > 1.0);
-        let cooled = |&a: &u32| agent_nats(world, a, now) <= 1.0;
-        for agent in self.agents.extract_if(.., cooled) {
-            for place in near(world, agent) {
-                self.troubles.remove(&place);
-            }
+        let before = self.agents.len();
+        self.agents.retain(|&a| agent_nats(world, a, now) > 1.0);
+        if self.agents.len() < before {
+            self.let_go_of_places(world);
         }
+    }
+
+    /// Lets go of the places that no warm agent stands in; what others lost there counts on.
+    fn let_go_of_places(&mut self, world: &World) {
+        let agents = &self.agents;
+        let warm = |place: What| members(world, place).iter().any(|a| agents.contains(a));
+        self.troubles.retain(|&place, _| warm(place));
+        self.able.retain(|&what| what.target().is_some() || warm(what));
     }
 
     /// Takes the heat of what is explained now away: only what open faults do not cover stays warm. All of it is
@@ -232,13 +243,12 @@ impl Hot {
             }
         }
         let mut places: BTreeSet<What> = agents.iter().map(|&a| What::Agent(a)).collect();
-        let nowhere = [What::Region(NONE), What::Provider(NONE)];
         places.extend(warm.into_iter().filter_map(|(place, count)| {
             let is_hot = || match members(world, place)[..] {
                 [only] => agents.contains(&only),
                 _ => false,
             };
-            (!nowhere.contains(&place) && (count >= 2 || is_hot())).then_some(place)
+            (!NOWHERE.contains(&place) && (count >= 2 || is_hot())).then_some(place)
         }));
         Self { targets, places }
     }
