@@ -147,9 +147,8 @@ impl WarmIds {
                 if warm.places.insert(what) {
                     let agents = members(world, what).into_iter();
                     let bad = agents.flat_map(|a| bad(&world.agents[a as usize].paths));
-                    ahead.extend(
-                        bad.filter(|(_, t)| hot.targets.contains(t)).map(|(_, t)| What::Service(t)),
-                    );
+                    let services = bad.map(|(_, t)| What::Service(t));
+                    ahead.extend(services.filter(|service| self.able.contains(service)));
                 }
                 continue;
             };
