@@ -257,20 +257,35 @@ fn touching(case: &Case, ledger: &Ledger, set: u32) -> Vec<u32> {
 fn greedy(case: &Case, mut sheet: Sheet<'_>, mut wanted: Vec<u32>, most: usize) -> Vec<Pick> {
     let mut picks = Vec::new();
     while picks.len() < most {
-        let mut best: Option<Pick> = None;
-        wanted.retain(|&set| {
-            let Some(stretch) = sheet.stretch(set as usize) else { return false };
-            let net = stretch.gain - price(case, set as usize, &stretch);
-            if net > best.map_or(NET_MIN, |b| b.net) {
-                best = Some(Pick { set, stretch, net });
-            }
-            net > NET_MIN
-        });
-        let Some(pick) = best else { break };
+        let Some(pick) = best_of(case, &mut sheet, &mut wanted) else { break };
         sheet.apply(pick.set as usize, &pick.stretch);
         picks.push(pick);
     }
     picks
+}
+
+/// The suspect that gains most, the first of equals; drops those that gain too little. What could not be the best is not
+/// measured: explaining looks leaves every suspect with less than it had.
+fn best_of(case: &Case, sheet: &mut Sheet<'_>, wanted: &mut Vec<u32>) -> Option<Pick> {
+    let could = |sheet: &Sheet<'_>, set: u32| {
+        sheet.bound(set as usize) - case.suspects[set as usize].cost
+    };
+    wanted.retain(|&set| could(sheet, set) > NET_MIN);
+    let mut order: Vec<(f64, u32)> = wanted.iter().map(|&set| (could(sheet, set), set)).collect();
+    order.sort_unstable_by(|(a, m), (b, n)| b.total_cmp(a).then(m.cmp(n)));
+    let mut best: Option<Pick> = None;
+    for (could, set) in order {
+        if best.is_some_and(|b| could < b.net) {
+            break;
+        }
+        let Some(stretch) = sheet.stretch(set as usize) else { continue };
+        let net = stretch.gain - price(case, set as usize, &stretch);
+        let is_better = best.is_none_or(|b| net > b.net || net >= b.net && set < b.set);
+        if net > NET_MIN && is_better {
+            best = Some(Pick { set, stretch, net });
+        }
+    }
+    best
 }
 
 /// What it costs to believe that a set was at fault for that stretch.

@@ -64,23 +64,35 @@ pub(crate) struct Sheet<'a> {
     usual: Vec<f32>,
     nats: Vec<Nats>,
     found: Vec<Found>,
+    /// What each suspect with a known stretch can gain at most, also by another.
+    most: Vec<f64>,
 }
 
 /// What is known of a suspect's best stretch.
 #[derive(Debug, Clone, Copy)]
 enum Found {
-    /// It has to be looked for: looks of it were explained since.
-    Stale,
+    /// It has to be looked for: looks of it were explained since. It gains no more than this, as what is
+    /// explained is worth less.
+    Stale(f64),
+    /// … and once its cost is out of reach it stays so.
     Known(Option<Stretch>),
+}
+
+/// The best of some rates.
+#[derive(Debug, Clone, Copy)]
+struct Best {
+    stretch: Stretch,
+    /// What no stretch can gain, kinds included, whatever is explained later.
+    most: f64,
 }
 
 impl<'a> Sheet<'a> {
     /// Nothing is explained yet.
     pub(crate) fn new(case: &'a Case, ledger: &'a Ledger) -> Self {
         let usual: Vec<f32> = ledger.looks.iter().map(|&l| case.looks[l as usize].usual).collect();
-        let found = vec![Found::Stale; case.suspects.len()];
-        let mut sheet =
-            Self { case, ledger, nats: vec![Nats::default(); usual.len()], usual, found };
+        let found = vec![Found::Stale(f64::INFINITY); case.suspects.len()];
+        let (nats, most) = (vec![Nats::default(); usual.len()], vec![0.0; found.len()]);
+        let mut sheet = Self { case, ledger, nats, usual, found, most };
         let mut same = Same::default();
         (0..sheet.usual.len()).for_each(|bad| sheet.value(bad, &mut same));
         sheet
@@ -94,12 +106,25 @@ impl<'a> Sheet<'a> {
         let ledger = self.ledger;
         let by_fail = self.best_rate(set, ledger.fails(set), &FAIL_RATES, false);
         let by_slow = self.best_rate(set, ledger.slows(set), &SLOW_RATES, true);
-        let found = match (by_fail, by_slow) {
-            (Some(f), Some(s)) => Some(if s.gain > f.gain { s } else { f }),
-            (found, other) => found.or(other),
+        let best = match (by_fail, by_slow) {
+            (Some(f), Some(s)) => Some(Best {
+                stretch: if s.stretch.gain > f.stretch.gain { s } else { f }.stretch,
+                most: f.most.max(s.most),
+            }),
+            (best, other) => best.or(other),
         };
+        let found = best.map(|b| b.stretch);
+        self.most[set] = best.map_or(0.0, |b| b.most);
         self.found[set] = Found::Known(found);
         found
+    }
+
+    /// No stretch of a suspect gains more than this; exact where the stretch is known.
+    pub(crate) fn bound(&self, set: usize) -> f64 {
+        match self.found[set] {
+            Found::Stale(most) => most,
+            Found::Known(found) => found.map_or(0.0, |s| s.gain),
+        }
     }
 
     /// Counts the looks of a stretch of that suspect as explained by it.
@@ -116,7 +141,10 @@ impl<'a> Sheet<'a> {
                 self.value(bad, &mut same);
                 let path = self.case.looks[look as usize].path;
                 for &touched in self.case.paths[path as usize].sets() {
-                    self.found[touched as usize] = Found::Stale;
+                    let found = &mut self.found[touched as usize];
+                    if matches!(found, Found::Known(Some(_))) {
+                        *found = Found::Stale(self.most[touched as usize]);
+                    }
                 }
             }
         }
@@ -158,7 +186,7 @@ impl<'a> Sheet<'a> {
         bad: &[Entry],
         rates: &[f64],
         slow: bool,
-    ) -> Option<Stretch> {
+    ) -> Option<Best> {
         // no rate gains more than the highest would if nothing worked
         let most: f64 = bad.iter().map(|e| self.nats[e.bad as usize][0]).sum();
         let kinds = bad.iter().map(|e| e.kind).fold(0.0, f64::max) * KIND_LOOKS;
@@ -166,7 +194,7 @@ impl<'a> Sheet<'a> {
             return None;
         }
         self.value_all(bad, rates);
-        let mut best: Option<Stretch> = None;
+        let (mut best, mut sum): (Option<Stretch>, f64) = (None, 0.0);
         for (column, &rate) in rates.iter().enumerate() {
             // what it would gain if nothing worked, and a little for the order of the sum
             let most: f64 = bad.iter().map(|e| self.nats[e.bad as usize][column]).sum();
@@ -177,11 +205,12 @@ impl<'a> Sheet<'a> {
             if slow {
                 found.gain -= SLOW_COST;
             }
+            sum = sum.max(found.gain - found.kinds);
             if best.is_none_or(|b| found.gain > b.gain) {
                 best = Some(found);
             }
         }
-        best
+        best.map(|stretch| Best { stretch, most: sum.max(stretch.gain) + kinds + ROUNDING })
     }
 
     /// Kadane's scan at one rate. Good looks only ever lose, so a stretch begins and ends with a bad
