@@ -57,14 +57,14 @@ pub(crate) fn explain(case: &Case) -> Vec<Finding> {
     for &set in &wanted {
         blank.stretch(set as usize);
     }
-    let mut picks = greedy(case, blank.clone(), wanted.clone(), PICKS_MAX);
+    let mut picks = greedy(case, blank.clone(), wanted.clone(), PICKS_MAX, &[]);
     for _ in 0..MIXED_MAX {
         let mixed = mixed(case, &picks);
         if mixed.is_empty() {
             break;
         }
         wanted.retain(|set| !mixed.contains(set));
-        picks = greedy(case, blank.clone(), wanted.clone(), PICKS_MAX);
+        picks = greedy(case, blank.clone(), wanted.clone(), PICKS_MAX, &[]);
     }
     for _ in 0..SWAPS_MAX {
         let (findings, swap) = weigh(case, &ledger, &blank, &wanted, &picks);
@@ -142,18 +142,18 @@ fn weigh(
         if picks[..at].iter().any(|p| p.set == pick.set) {
             continue;
         }
-        for other in picks.iter().filter(|p| p.set != pick.set) {
+        let others: Vec<Pick> = picks.iter().filter(|p| p.set != pick.set).copied().collect();
+        for other in &others {
             known.apply(other.set as usize, &other.stretch);
         }
-        let own = greedy(case, known.clone(), vec![pick.set], OWN_MAX);
+        let own = greedy(case, known.clone(), vec![pick.set], OWN_MAX, &others);
         let net: f64 = own.iter().map(|p| p.net).sum();
         let mut rivals = touching(case, ledger, pick.set);
         rivals.retain(|set| wanted.binary_search(set).is_ok());
-        let rivals = greedy(case, known, rivals, RIVAL_PARTS_MAX);
+        let rivals = greedy(case, known, rivals, RIVAL_PARTS_MAX, &others);
         let against = against(case, pick, &rivals);
         if net < against || net < 0.0 {
-            let kept = picks.iter().filter(|p| p.set != pick.set).copied();
-            return (findings, Some(kept.chain(rivals).collect()));
+            return (findings, Some(others.into_iter().chain(rivals).collect()));
         }
         findings.push(Finding {
             what: case.suspects[pick.set as usize].what,
@@ -174,21 +174,22 @@ pub(crate) fn margin_without(case: &Case, agent: u32, set: u32) -> f64 {
     let ledger = Ledger::new(&case);
     let mut known = Sheet::new(&case, &ledger);
     let all = (0..case.suspects.len() as u32).collect();
-    let picks = greedy(&case, known.clone(), all, PICKS_MAX);
+    let picks = greedy(&case, known.clone(), all, PICKS_MAX, &[]);
     let touching = touching(&case, &ledger, set);
     let is_picked = picks.iter().any(|p| p.set == set);
     // what stands beside it; where it is not part of the best explanation, what takes its place does not
-    for other in picks.iter().filter(|p| p.set != set && (is_picked || !touching.contains(&p.set)))
-    {
+    let beside = |p: &&Pick| p.set != set && (is_picked || !touching.contains(&p.set));
+    let others: Vec<Pick> = picks.iter().filter(beside).copied().collect();
+    for other in &others {
         known.apply(other.set as usize, &other.stretch);
     }
     let alone = known.stretch(set as usize);
-    let own = greedy(&case, known.clone(), vec![set], OWN_MAX);
-    let rivals = greedy(&case, known, touching, RIVAL_PARTS_MAX);
+    let own = greedy(&case, known.clone(), vec![set], OWN_MAX, &others);
+    let rivals = greedy(&case, known, touching, RIVAL_PARTS_MAX, &others);
     let net = |p: &[Pick]| p.iter().map(|p| p.net).sum::<f64>();
     match (own.first(), alone) {
         (Some(first), _) => net(&own) - against(&case, first, &rivals),
-        (None, Some(s)) => s.gain - price(&case, set as usize, &s) - net(&rivals),
+        (None, Some(s)) => s.gain - price(&case, set, &s, &[]) - net(&rivals),
         (None, None) => -case.suspects[set as usize].cost - net(&rivals),
     }
 }
@@ -253,20 +254,32 @@ fn touching(case: &Case, ledger: &Ledger, set: u32) -> Vec<u32> {
     (0..).zip(touching).filter(|(_, is)| *is).map(|(set, _)| set).collect()
 }
 
-/// Takes the suspect of `wanted` that gains most, counts its looks as explained, and so on.
-fn greedy(case: &Case, mut sheet: Sheet<'_>, mut wanted: Vec<u32>, most: usize) -> Vec<Pick> {
-    let mut picks = Vec::new();
-    while picks.len() < most {
-        let Some(pick) = best_of(case, &mut sheet, &mut wanted) else { break };
+/// Takes the suspect of `wanted` that gains most beside what is `said` already, counts its looks as explained,
+/// and so on.
+fn greedy(
+    case: &Case,
+    mut sheet: Sheet<'_>,
+    mut wanted: Vec<u32>,
+    most: usize,
+    said: &[Pick],
+) -> Vec<Pick> {
+    let mut picks = said.to_vec();
+    while picks.len() < said.len() + most {
+        let Some(pick) = best_of(case, &mut sheet, &mut wanted, &picks) else { break };
         sheet.apply(pick.set as usize, &pick.stretch);
         picks.push(pick);
     }
-    picks
+    picks.split_off(said.len())
 }
 
 /// The suspect that gains most, the first of equals; drops those that gain too little. What could not be the best is not
 /// measured: explaining looks leaves every suspect with less than it had.
-fn best_of(case: &Case, sheet: &mut Sheet<'_>, wanted: &mut Vec<u32>) -> Option<Pick> {
+fn best_of(
+    case: &Case,
+    sheet: &mut Sheet<'_>,
+    wanted: &mut Vec<u32>,
+    said: &[Pick],
+) -> Option<Pick> {
     let could = |sheet: &Sheet<'_>, set: u32| {
         sheet.bound(set as usize) - case.suspects[set as usize].cost
     };
@@ -279,7 +292,7 @@ fn best_of(case: &Case, sheet: &mut Sheet<'_>, wanted: &mut Vec<u32>) -> Option<
             break;
         }
         let Some(stretch) = sheet.stretch(set as usize) else { continue };
-        let net = stretch.gain - price(case, set as usize, &stretch);
+        let net = stretch.gain - price(case, set, &stretch, said);
         let is_better = best.is_none_or(|b| net > b.net || net >= b.net && set < b.set);
         if net > NET_MIN && is_better {
             best = Some(Pick { set, stretch, net });
@@ -288,10 +301,16 @@ fn best_of(case: &Case, sheet: &mut Sheet<'_>, wanted: &mut Vec<u32>) -> Option<
     best
 }
 
-/// What it costs to believe that a set was at fault for that stretch.
-fn price(case: &Case, set: usize, stretch: &Stretch) -> f64 {
-    let suspect = &case.suspects[set];
+/// What it costs to believe that a set was at fault for that stretch, beside what is said already. That a fault is open
+/// is worth something once: a run of bad luck within what it explains is no more likely than elsewhere.
+fn price(case: &Case, set: u32, stretch: &Stretch, said: &[Pick]) -> f64 {
+    let suspect = &case.suspects[set as usize];
+    let overlaps = |p: &Pick| stretch.last <= p.stretch.first && p.stretch.last <= stretch.first;
+    if suspect.open {
+        let again = said.iter().any(|p| p.set == set && overlaps(p));
+        return if again { suspect.what.cost() } else { suspect.cost };
+    }
     let at = |look: u32| case.looks[look as usize].at;
     let lasted_ms = at(stretch.last) - at(stretch.first);
-    suspect.cost + if suspect.open { 0.0 } else { suspect.what.lasting_cost(lasted_ms) }
+    suspect.cost + suspect.what.lasting_cost(lasted_ms)
 }
