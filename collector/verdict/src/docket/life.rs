@@ -12,6 +12,10 @@ use crate::speak::{close, retell};
 use crate::suspect::What;
 use crate::world::World;
 
+/// Good looks of an agent after which a hiccup of it is over and done with: none of a third of failing looks has
+/// such a run (`0.65^20`, one in 5,000).
+const PAST_LOOKS: f64 = 20.0;
+
 impl Docket {
     pub(super) fn close_ended(
         &mut self,
@@ -56,6 +60,7 @@ impl Docket {
             let brief = case.looks[last].at - case.looks[first].at <= HICCUP_MAX_MS;
             let agent = matches!(what, What::Agent(_));
             let hiccup = agent && brief && finding.margin >= HICCUP_MARGIN;
+            let past = hiccup && !open && is_past(finding);
             let aftermath = what.target().is_some_and(|t| self.aftermath.contains_key(&t));
             if !open && !hiccup && !aftermath {
                 continue;
@@ -63,7 +68,7 @@ impl Docket {
             for look in case.looks[last..=first].iter().filter(|l| l.mark.is_bad()) {
                 let path = &case.paths[look.path as usize];
                 if path.sets().contains(&finding.set) {
-                    world.paths[path.id as usize].explain(look.raw, aftermath);
+                    world.paths[path.id as usize].explain(look.raw, aftermath || past);
                 }
             }
         }
@@ -145,6 +150,11 @@ impl Docket {
         world.paths.iter_mut().for_each(|p| p.covered = false);
         self.mark_covered(world);
     }
+}
+
+/// True if an agent has been well since for so long that even trouble of a third of its looks would have shown.
+fn is_past(hiccup: &Finding) -> bool {
+    hiccup.stretch.after / (1.0 - hiccup.stretch.rate).ln() >= PAST_LOOKS
 }
 
 fn paths_of(world: &World, what: What) -> Vec<u32> {
