@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::accuse::{Accusations, Row};
-use crate::gain::{NET_MIN, Sheet};
+use crate::gain::Sheet;
 use crate::ledger::Ledger;
 use crate::order::newest_first;
 use crate::path::{LOOKS, Mark, Path};
@@ -201,9 +201,7 @@ pub(crate) fn could_any_pay(world: &World, known: &Known, target: u32, now: i64)
     Case::build(world, known, &Warm::of(target), now).is_some_and(|case| {
         let ledger = Ledger::new(&case);
         let mut sheet = Sheet::new(&case, &ledger);
-        (0..).zip(&case.suspects).any(|(set, suspect)| {
-            sheet.stretch(set).is_some_and(|s| s.gain > suspect.cost + NET_MIN)
-        })
+        (0..case.suspects.len()).any(|set| sheet.could_pay(set))
     })
 }
 

@@ -14,7 +14,9 @@ use crate::docket::Docket;
 use crate::evidence::{fleet_coverage, fresh_ms};
 use crate::explain::explain;
 use crate::fleet::{Fleet, Observation};
+use crate::gain::Sheet;
 use crate::heat::{HOT_NATS, WARM_NATS};
+use crate::ledger::Ledger;
 use crate::path::Mark;
 use crate::silence::Silence;
 use crate::standing::standings;
@@ -272,7 +274,10 @@ impl Engine {
         let known = self.docket.known(&self.world);
         let warm = self.warm.find(&self.world, &known, self.now);
         let Some(case) = Case::build(&self.world, &known, &warm, self.now) else { return };
-        let findings = explain(&case);
+        let ledger = Ledger::new(&case);
+        let mut blank = Sheet::new(&case, &ledger);
+        let findings = explain(&case, &ledger, &mut blank);
+        self.warm.note_weighed(&self.world, &case, &mut blank);
         self.next_sitting += case.looks.len() as i64 / LOOKS_PER_MS;
         if self.docket.judge(&mut self.world, &case, &findings, out) {
             self.warm.reheat(&mut self.world, self.now);

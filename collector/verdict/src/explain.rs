@@ -49,9 +49,7 @@ struct Pick {
 }
 
 /// The faults that best explain the case, strongest first.
-pub(crate) fn explain(case: &Case) -> Vec<Finding> {
-    let ledger = Ledger::new(case);
-    let mut blank = Sheet::new(case, &ledger);
+pub(crate) fn explain(case: &Case, ledger: &Ledger, blank: &mut Sheet<'_>) -> Vec<Finding> {
     let mut wanted: Vec<u32> = (0..case.suspects.len() as u32).collect();
     // every stretch is found once here; the copies made from now on know it
     for &set in &wanted {
@@ -67,13 +65,13 @@ pub(crate) fn explain(case: &Case) -> Vec<Finding> {
         picks = greedy(case, blank.clone(), wanted.clone(), PICKS_MAX, &[]);
     }
     for _ in 0..SWAPS_MAX {
-        let (findings, swap) = weigh(case, &ledger, &blank, &wanted, &picks);
+        let (findings, swap) = weigh(case, ledger, blank, &wanted, &picks);
         match swap {
             Some(instead) => picks = instead,
             None => return findings,
         }
     }
-    weigh(case, &ledger, &blank, &wanted, &picks).0
+    weigh(case, ledger, blank, &wanted, &picks).0
 }
 
 /// Looks at each target, bad and all.

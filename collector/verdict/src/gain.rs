@@ -15,6 +15,8 @@ use crate::ledger::{Entry, Ledger};
 pub(crate) const FAIL_RATES: [f64; 6] = [0.97, 0.85, 0.6, 0.35, 0.18, 0.08];
 /// Shares of slow looks that are tried.
 pub(crate) const SLOW_RATES: [f64; 3] = [0.95, 0.7, 0.4];
+/// How many rates that makes.
+pub(crate) const RATES: usize = FAIL_RATES.len() + SLOW_RATES.len();
 /// Looks whose kinds count fully. Kinds are one shared trait of a fault, not independent news.
 const KIND_LOOKS: f64 = 4.0;
 /// Slowness has more innocent reasons than failure.
@@ -119,6 +121,12 @@ impl<'a> Sheet<'a> {
         found
     }
 
+    /// True if a suspect gains what it costs, as far as nothing else explains its looks.
+    pub(crate) fn could_pay(&mut self, set: usize) -> bool {
+        let cost = self.case.suspects[set].cost;
+        self.stretch(set).is_some_and(|s| s.gain > cost + NET_MIN)
+    }
+
     /// No stretch of a suspect gains more than this; exact where the stretch is known.
     pub(crate) fn bound(&self, set: usize) -> f64 {
         match self.found[set] {
@@ -211,6 +219,36 @@ impl<'a> Sheet<'a> {
             }
         }
         best.map(|stretch| Best { stretch, most: sum.max(stretch.gain) + kinds + ROUNDING })
+    }
+
+    /// What the best stretch up to the latest bad look gains at each rate of failing and of slowness, as explained so
+    /// far, and when that look was begun; none without one.
+    pub(crate) fn up_to_latest(&mut self, set: usize) -> Option<(i64, [f64; RATES])> {
+        let ledger = self.ledger;
+        let (fails, slows) = (ledger.fails(set), ledger.slows(set));
+        let newest = fails.first().into_iter().chain(slows.first()).map(|e| e.bad).min()?;
+        self.value_all(fails, &FAIL_RATES);
+        self.value_all(slows, &SLOW_RATES);
+        let mut nats = [0.0; RATES];
+        let (by_fail, by_slow) = nats.split_at_mut(FAIL_RATES.len());
+        for (column, (nats, rate)) in by_fail.iter_mut().zip(FAIL_RATES).enumerate() {
+            *nats = self.best_from_latest(fails, column, rate);
+        }
+        for (column, (nats, rate)) in by_slow.iter_mut().zip(SLOW_RATES).enumerate() {
+            *nats = self.best_from_latest(slows, column, rate);
+        }
+        Some((self.case.looks[ledger.looks[newest as usize] as usize].at, nats))
+    }
+
+    fn best_from_latest(&self, bad: &[Entry], column: usize, rate: f64) -> f64 {
+        let ok = (1.0 - rate).ln();
+        let (mut sum, mut best) = (0.0_f64, 0.0_f64);
+        for (index, b) in bad.iter().enumerate() {
+            let between = if index == 0 { 0.0 } else { f64::from(b.newer_ok) * ok };
+            sum += between + self.nats[b.bad as usize][column] + b.kind.max(0.0);
+            best = best.max(sum);
+        }
+        best
     }
 
     /// Kadane's scan at one rate. Good looks only ever lose, so a stretch begins and ends with a bad

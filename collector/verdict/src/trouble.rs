@@ -6,7 +6,7 @@
 //! between the two take away, plus what the new one adds ([`crate::gain`], one look at a time). It is a bound:
 //! only good looks that were begun between the two for certain are counted, and each bad one is taken for news.
 
-use crate::gain::{FAIL_RATES, NET_MIN, SLOW_RATES, worth};
+use crate::gain::{FAIL_RATES, NET_MIN, RATES, SLOW_RATES, worth};
 use crate::path::Mark;
 use crate::suspect::What;
 use crate::world::NONE;
@@ -18,7 +18,6 @@ const MOMENTS: [usize; 2] = [64, 1024];
 const SPAN_MS: i64 = 60_000;
 /// With so many good looks in between nothing is left of what was.
 const ENOUGH: u32 = 1_000;
-const RATES: usize = FAIL_RATES.len() + SLOW_RATES.len();
 
 /// What the best stretch up to the latest bad look of a place could gain, at each rate of failing and of slowness.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +31,11 @@ impl Trouble {
     /// Before the first bad look.
     pub(crate) const fn none() -> Self {
         Self { latest: i64::MIN, nats: [f64::NEG_INFINITY; RATES] }
+    }
+
+    /// As weighed: what was explained since, or is no longer remembered, counts no more.
+    pub(crate) const fn weighed(latest: i64, nats: [f64; RATES]) -> Self {
+        Self { latest, nats }
     }
 
     /// Takes one more bad look, `goods` good ones after the latest; true if a fault of the place, all of whose

@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{Known, corrected_ms, could_any_pay, memory_ms};
+use crate::case::{Case, Known, corrected_ms, could_any_pay, memory_ms};
+use crate::gain::Sheet;
 use crate::heat::{HOT_NATS, WARM_NATS};
 use crate::path::{Mark, Path};
 use crate::suspect::What;
@@ -48,8 +49,8 @@ impl WarmIds {
     pub(crate) fn note_lost(&mut self, world: &World, path: &Path, at: i64, mark: Mark) {
         let usual =
             if mark.is_slow() { path.noise.slow_rate() } else { path.noise.fail_rate() } as f32;
-        for place in near(world, path.agent).into_iter().filter(|place| !NOWHERE.contains(place)) {
-            let members = members(world, place);
+        for place in near(world, path.agent).into_iter().filter(|&p| !NOWHERE.contains(&p) && p == by_agent(world, p)) {
+            let members = members(world, &place);
             let trouble = self.troubles.entry(place).or_insert(Trouble::none());
             let goods = |&a: &u32| world.agents[a as usize].goods_between(trouble.latest, at);
             let goods = members.iter().map(goods).sum();
@@ -60,6 +61,40 @@ impl WarmIds {
                 self.able.remove(&place);
             }
         }
+    }
+
+    /// What could pay is known exactly of what was weighed, and what each place lost.
+    pub(crate) fn note_weighed(&mut self, world: &World, case: &Case, sheet: &mut Sheet<'_>) {
+        let mut services: BTreeMap<u32, bool> = BTreeMap::new();
+        for (set, suspect) in case.suspects.iter().enumerate() {
+            let pays = sheet.could_pay(set);
+            if let Some(target) = suspect.what.target() {
+                *services.entry(target).or_default() |= pays;
+                continue;
+            }
+            let place = by_agent(world, suspect.what);
+            if let Some((latest, nats)) = sheet.up_to_latest(set) {
+                self.troubles.insert(place, Trouble::weighed(latest, nats));
+            }
+            self.set_able(place, pays);
+        }
+        for (target, pays) in services {
+            if !pays {
+                self.able.remove(&What::Service(target));
+            }
+        }
+    }
+
+    fn set_able(&mut self, what: What, pays: bool) {
+        if pays {
+            self.able.insert(what);
+        } else {
+            self.able.remove(&what);
+        }
+    }
+
+    fn is_able(&self, world: &World, place: What) -> bool {
+        self.able.contains(&by_agent(world, place))
     }
 
     pub(crate) fn is_warm(&self, target: u32) -> bool {
@@ -87,7 +122,7 @@ impl WarmIds {
     /// Lets go of the places that no warm agent stands in; what others lost there counts on.
     fn let_go_of_places(&mut self, world: &World) {
         let agents = &self.agents;
-        let warm = |place: What| members(world, place).iter().any(|a| agents.contains(a));
+        let warm = |place: What| members(world, &place).iter().any(|a| agents.contains(a));
         self.troubles.retain(|&place, _| warm(place));
         self.able.retain(|&what| what.target().is_some() || warm(what));
     }
@@ -145,8 +180,14 @@ impl WarmIds {
         while let Some(what) = ahead.pop() {
             let Some(target) = what.target() else {
                 if warm.places.insert(what) {
-                    let agents = members(world, what).into_iter();
-                    let bad = agents.flat_map(|a| bad(&world.agents[a as usize].paths));
+                    if let What::Agent(agent) = what {
+                        let same = near(world, agent).into_iter();
+                        ahead.extend(same.filter(|p| {
+                            hot.places.contains(p) && by_agent(world, *p) == what
+                        }));
+                    }
+                    let agents = members(world, &what).iter();
+                    let bad = agents.flat_map(|&a| bad(&world.agents[a as usize].paths));
                     let services = bad.map(|(_, t)| What::Service(t));
                     ahead.extend(services.filter(|service| self.able.contains(service)));
                 }
@@ -155,7 +196,7 @@ impl WarmIds {
             if warm.targets.insert(target) {
                 let t = &world.targets[target as usize];
                 let places = bad(&t.paths).into_iter().flat_map(|(a, _)| near(world, a));
-                ahead.extend(places.filter(|p| self.able.contains(p) && hot.places.contains(p)));
+                ahead.extend(places.filter(|p| hot.places.contains(p) && self.is_able(world, *p)));
                 let needs = t.needs.iter().filter(|t| hot.targets.contains(t));
                 ahead.extend(needs.map(|&t| What::Service(t)));
             }
@@ -170,21 +211,29 @@ fn near(world: &World, agent: u32) -> [What; 4] {
     [What::Agent(agent), What::Region(a.region), What::Provider(a.provider), What::Domain(a.domain)]
 }
 
+/// A place with a single agent is that agent.
+fn by_agent(world: &World, place: What) -> What {
+    match *members(world, &place) {
+        [only] => What::Agent(only),
+        _ => place,
+    }
+}
+
 /// The agents of a place, ascending.
-fn members(world: &World, place: What) -> Vec<u32> {
+fn members<'a>(world: &'a World, place: &'a What) -> &'a [u32] {
     let groups = &world.groups;
     let group = match place {
-        What::Agent(a) => return vec![a],
-        What::Region(r) => groups.regions.get(&r),
-        What::Provider(p) => groups.providers.get(&p),
-        What::Domain(d) => groups.domains.get(&d),
+        What::Agent(a) => return std::slice::from_ref(a),
+        What::Region(r) => groups.regions.get(r),
+        What::Provider(p) => groups.providers.get(p),
+        What::Domain(d) => groups.domains.get(d),
         What::Service(_)
         | What::ServiceRegion(..)
         | What::ServiceProvider(..)
         | What::ServiceDomain(..)
         | What::Path(..) => None,
     };
-    group.cloned().unwrap_or_default()
+    group.map_or(&[], Vec::as_slice)
 }
 
 /// What the bad looks of a path are worth at most, unless they are accounted for.
@@ -243,7 +292,7 @@ impl Hot {
         }
         let mut places: BTreeSet<What> = agents.iter().map(|&a| What::Agent(a)).collect();
         places.extend(warm.into_iter().filter_map(|(place, count)| {
-            let is_hot = || match members(world, place)[..] {
+            let is_hot = || match *members(world, &place) {
                 [only] => agents.contains(&only),
                 _ => false,
             };
@@ -266,7 +315,7 @@ impl Warm {
     }
 
     pub(crate) fn all_agents(&self, world: &World) -> BTreeSet<u32> {
-        self.places.iter().flat_map(|&place| members(world, place)).collect()
+        self.places.iter().flat_map(|place| members(world, place)).copied().collect()
     }
 
     /// The suspects that a path belongs to.
