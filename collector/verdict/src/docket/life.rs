@@ -28,7 +28,9 @@ impl Docket {
         while at < self.opens.len() {
             match ended(world, case, &mut self.opens[at]) {
                 Some(end) => {
-                    let open = self.opens.remove(at);
+                    let mut open = self.opens.remove(at);
+                    let others = &self.opens;
+                    open.elsewhere.retain(|set| others.iter().any(|o| o.sets().any(|s| s == *set)));
                     let until = self.let_dependants_recover(world, case, &open, end);
                     close(world, case, open, end, Some(until), out);
                     closed = true;

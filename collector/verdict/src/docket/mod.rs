@@ -275,7 +275,7 @@ impl Docket {
                 }
                 continue;
             }
-            let moved = self.moved(world, case, finding);
+            let moved = self.moved(world, case, finding, findings);
             if moved.is_none() && self.is_part_of_open(world, finding.what, findings) {
                 continue;
             }
@@ -296,12 +296,8 @@ impl Docket {
 
     /// True if an open fault that goes on accounts for every path of `what`.
     fn is_part_of_open(&self, world: &World, what: What, findings: &[Finding]) -> bool {
-        let goes_on = |part: What| {
-            let mut its = findings.iter().filter(|f| f.what == part);
-            its.any(|f| f.stretch.after > -OVER_NATS)
-        };
         let mut parts = self.opens.iter().flat_map(|o| &o.parts);
-        parts.any(|&part| what.is_within(world, part) && goes_on(part))
+        parts.any(|&part| what.is_within(world, part) && goes_on(findings, part))
     }
 
     /// Closes the faults that turned out to be parts of the one just told.
@@ -350,8 +346,17 @@ impl Docket {
 
     /// The open fault that a new finding takes the place of: one that explains nothing any more,
     /// while most of its bad looks are explained by the finding.
-    fn moved(&self, world: &World, case: &Case, finding: &Finding) -> Option<usize> {
+    fn moved(
+        &self,
+        world: &World,
+        case: &Case,
+        finding: &Finding,
+        findings: &[Finding],
+    ) -> Option<usize> {
         self.opens.iter().position(|open| {
+            if open.parts.iter().any(|&part| goes_on(findings, part)) {
+                return false;
+            }
             let (mut mine, mut shared) = (0, 0);
             for look in open.looks(world, case).filter(|l| open.is_bad(l)) {
                 mine += 1;
@@ -384,4 +389,9 @@ impl Docket {
         out.push(Change::Opened(Box::new(first_word(world, case, &mut open))));
         self.opens.push(open);
     }
+}
+
+/// True if a set is at fault, as the latest sitting has it, and that is not over.
+fn goes_on(findings: &[Finding], what: What) -> bool {
+    findings.iter().any(|f| f.what == what && f.stretch.after > -OVER_NATS)
 }
