@@ -88,11 +88,19 @@ impl Accusations {
         new
     }
 
-    /// Drops what could not pay its cost, and the paths that are of nothing else; false if nothing is left.
-    pub(crate) fn stand(&mut self, known: &Known) -> bool {
+    /// Drops what could not pay its cost (and what has none of the paths in `only`), and the paths that are of nothing
+    /// else; false if nothing is left.
+    pub(crate) fn stand(&mut self, known: &Known, only: Option<&BTreeSet<u32>>) -> bool {
         for set in &mut self.sets {
             let pays = set.bad > 0 && set.nats + KINDS_NATS_MAX >= cost(set.what, known);
             set.accused = pays || known.open.contains(&set.what);
+        }
+        if let Some(only) = only {
+            let rows = self.rows.iter().filter(|row| only.contains(&row.id));
+            let wanted: BTreeSet<u32> = rows.flat_map(|row| row.sets).collect();
+            for (number, set) in (0..).zip(&mut self.sets) {
+                set.accused &= wanted.contains(&number);
+            }
         }
         let sets = &self.sets;
         for row in &mut self.rows {

@@ -105,6 +105,17 @@ const GOES_ON_NATS: f32 = 7.0;
 impl Case {
     /// Lays out what is to be weighed; none when nothing in it could pay the cost of any fault.
     pub(crate) fn build(world: &World, known: &Known, warm: &Warm, now: i64) -> Option<Self> {
+        Self::about(world, known, warm, None, now)
+    }
+
+    /// … or of any fault that these paths are part of.
+    fn about(
+        world: &World,
+        known: &Known,
+        warm: &Warm,
+        only: Option<&BTreeSet<u32>>,
+        now: i64,
+    ) -> Option<Self> {
         let mut ids: Vec<u32> = Vec::new();
         for &t in &warm.targets {
             ids.extend(&world.targets[t as usize].paths);
@@ -116,7 +127,7 @@ impl Case {
         ids.dedup();
         ids.retain(|&id| !is_mute(world, &world.paths[id as usize]));
         let mut accusations = Accusations::new(world, known, warm, &ids);
-        if !accusations.stand(known) {
+        if !accusations.stand(known, only) {
             return None;
         }
         let mut case = Self { now, ..Self::default() };
@@ -195,10 +206,16 @@ impl CasePath {
     }
 }
 
-/// True if a fault of a target, or of any part of it, could gain what it costs, if nothing else explained
-/// its looks.
-pub(crate) fn could_any_pay(world: &World, known: &Known, target: u32, now: i64) -> bool {
-    Case::build(world, known, &Warm::of(target), now).is_some_and(|case| {
+/// True if a fault of a target, or of any part of it that has some of these paths, could gain what it costs, if nothing
+/// else explained its looks.
+pub(crate) fn could_any_pay(
+    world: &World,
+    known: &Known,
+    target: u32,
+    paths: Option<&BTreeSet<u32>>,
+    now: i64,
+) -> bool {
+    Case::about(world, known, &Warm::of(target), paths, now).is_some_and(|case| {
         let ledger = Ledger::new(&case);
         let mut sheet = Sheet::new(&case, &ledger);
         (0..case.suspects.len()).any(|set| sheet.could_pay(set))

@@ -256,7 +256,7 @@ impl Engine {
         t.heat.add(nats, self.now, memory_ms(t.interval_ms) / 2);
         let a = &mut self.world.agents[agent as usize];
         a.heat.add(nats, self.now, memory_ms(a.interval_ms) / 2);
-        self.warm.note(agent, target);
+        self.warm.note(&self.world.paths[id as usize], id);
         if nats >= WARM_NATS && mark.is_fail() && self.isolated.is_none() {
             let asks = self.budget.ask(&self.world, agent, target, self.now);
             out.extend(asks.into_iter().map(Change::Ask));

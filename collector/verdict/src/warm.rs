@@ -27,8 +27,8 @@ const NOWHERE: [What; 2] = [What::Region(NONE), What::Provider(NONE)];
 pub(crate) struct WarmIds {
     targets: BTreeSet<u32>,
     agents: BTreeSet<u32>,
-    /// Targets of which a look was bad since they were last measured.
-    fresh: BTreeSet<u32>,
+    /// Targets of which a look was bad since they were last measured, and along which paths; none for all.
+    fresh: BTreeMap<u32, Option<BTreeSet<u32>>>,
     /// Places that could pay since the last sitting.
     fresh_places: BTreeSet<What>,
     /// What the places of warm agents lost.
@@ -39,10 +39,12 @@ pub(crate) struct WarmIds {
 
 impl WarmIds {
     /// A look was bad, and nothing accounts for it yet.
-    pub(crate) fn note(&mut self, agent: u32, target: u32) {
-        self.targets.insert(target);
-        self.agents.insert(agent);
-        self.fresh.insert(target);
+    pub(crate) fn note(&mut self, path: &Path, id: u32) {
+        self.targets.insert(path.target);
+        self.agents.insert(path.agent);
+        if let Some(paths) = self.fresh.entry(path.target).or_insert_with(|| Some(BTreeSet::new())) {
+            paths.insert(id);
+        }
     }
 
     /// A look, begun at that time of the engine's clock, was bad: all places that it was made from lost it.
@@ -146,7 +148,7 @@ impl WarmIds {
     }
 
     fn renew(&mut self) {
-        self.fresh.clone_from(&self.targets);
+        self.fresh = self.targets.iter().map(|&t| (t, None)).collect();
         self.fresh_places = self.able.iter().filter(|w| w.target().is_none()).copied().collect();
     }
 
@@ -158,13 +160,13 @@ impl WarmIds {
         ahead.extend(known.agents.iter().map(|&a| What::Agent(a)));
         ahead.extend(hot.places.intersection(&known.open));
         ahead.extend(hot.places.intersection(&std::mem::take(&mut self.fresh_places)));
-        for target in std::mem::take(&mut self.fresh).intersection(&hot.targets) {
-            let service = What::Service(*target);
-            if could_any_pay(world, known, *target, now) {
-                self.able.insert(service);
-                ahead.push(service);
-            } else {
-                self.able.remove(&service);
+        let fresh = std::mem::take(&mut self.fresh).into_iter();
+        for (target, paths) in fresh.filter(|(t, _)| hot.targets.contains(t)) {
+            if could_any_pay(world, known, target, paths.as_ref(), now) {
+                self.able.insert(What::Service(target));
+                ahead.push(What::Service(target));
+            } else if paths.is_none() {
+                self.able.remove(&What::Service(target));
             }
         }
         self.with_all_that_share(world, &hot, ahead)
