@@ -26,8 +26,9 @@ use crate::world::{World, ms};
 
 /// Least time between two sittings of the court, ms: bounds the work when everything fails.
 const SITTING_MS: i64 = 200;
-/// Looks weighed per ms of time between sittings, for huge cases.
-const LOOKS_PER_MS: i64 = 1_000;
+/// Looks weighed per ms of time between sittings, for huge cases: all of a fleet of a thousand agents, 200,000 looks,
+/// is weighed anew after a second and takes some twentieth of it.
+const LOOKS_PER_MS: i64 = 250;
 /// Results that were on their way for longer than this many intervals tell of the past only.
 const LATE_INTERVALS: i64 = 4;
 /// The longest usual gap between an agent's results fades by this with every result.

@@ -183,7 +183,9 @@ impl Docket {
                 }
             }
         }
-        for (t, parts) in regions.into_iter().filter(|(_, p)| p.len() >= REGIONS_ONE_FAULT) {
+        let told = |t: u32| What::Service(t).is_told(world);
+        regions.retain(|&t, parts| parts.len() >= REGIONS_ONE_FAULT && told(t));
+        for (t, parts) in regions {
             let sure: f64 = news
                 .iter()
                 .filter(|f| parts.contains(&f.what))

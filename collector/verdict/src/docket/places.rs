@@ -13,12 +13,15 @@ use super::Docket;
 use crate::case::Case;
 use crate::explain::Finding;
 use crate::open::{Open, interval_ms};
+use crate::ready::places;
 use crate::speak::draft;
 use crate::suspect::What;
 use crate::world::{NONE, World};
 
 /// Parts of a service in so many regions, and domains, are the service's own trouble …
 const PLACES_MIN: usize = 3;
+/// … and one in so many of all that look at it: among a thousand agents three bad ways to one service are chance …
+const PLACES_SHARE: usize = 5;
 /// … if they began within so many intervals of one another …
 const TOGETHER_INTERVALS: i64 = 8;
 /// … and each of them is likely, all of them together more than that.
@@ -53,6 +56,7 @@ impl Docket {
                 Part { what: open.what, onset: open.onset_ms(), margin: open.margin },
             );
         }
+        targets.retain(|&t, _| What::Service(t).is_told(world));
         for (t, mut parts) in targets {
             parts.retain(|p| p.margin >= PART_MARGIN);
             together(&mut parts, TOGETHER_INTERVALS * interval_ms(world, What::Service(t)));
@@ -104,9 +108,10 @@ fn together(parts: &mut Vec<Part>, within: i64) {
     parts.retain(|p| newest - p.onset <= within);
 }
 
-/// True if the parts stand in three regions, and in three domains of which none is in two of them.
+/// True if the parts stand in enough regions, and in as many domains of which none is in two of them.
 fn is_everywhere(world: &World, target: u32, parts: &BTreeSet<What>) -> bool {
     let (mut regions, mut domains) = (BTreeSet::new(), BTreeSet::new());
+    let needed = PLACES_MIN.max(places(world, target).1 / PLACES_SHARE);
     let paths = world.targets[target as usize].paths.iter().map(|&id| &world.paths[id as usize]);
     let mut counted = BTreeSet::new();
     for path in paths {
@@ -121,5 +126,5 @@ fn is_everywhere(world: &World, target: u32, parts: &BTreeSet<What>) -> bool {
             domains.insert(agent.domain);
         }
     }
-    regions.len() >= PLACES_MIN && domains.len() >= PLACES_MIN
+    regions.len() >= needed && domains.len() >= needed
 }
