@@ -19,6 +19,9 @@ const SLOW_BAD_MIN: u32 = 4;
 const SLOW_MARGIN: f64 = 2.0;
 /// So is partial trouble on the near side, where noise comes in bursts.
 const PARTIAL_MARGIN: f64 = 3.0;
+/// … and a service that hardly ever fails: strays come in swarms as well, and a false global is the worst there is.
+const RARE_MARGIN: f64 = 2.0;
+const RARE_RATE: f64 = 0.2;
 /// A partial or slow fault needs a background to stand out from: intervals of it.
 const BACKGROUND_INTERVALS: i64 = 20;
 /// Trouble near those who look is told from this rate on: less is how many ways on the Internet are.
@@ -214,7 +217,8 @@ fn is_certain(world: &World, case: &Case, finding: &Finding) -> bool {
     let partial = stretch.rate < FULL_RATE && !service;
     let margin = what.margin(world)
         + if stretch.slow { SLOW_MARGIN } else { 0.0 }
-        + if partial { PARTIAL_MARGIN } else { 0.0 };
+        + if partial { PARTIAL_MARGIN } else { 0.0 }
+        + if service && !stretch.slow && stretch.rate < RARE_RATE { RARE_MARGIN } else { 0.0 };
     what.is_told(world)
         && finding.margin + stretch.after >= margin
         && (service || !stretch.slow || stretch.rate >= SLOW_LOCAL_RATE)
