@@ -278,9 +278,8 @@ fn best_of(
     wanted: &mut Vec<u32>,
     said: &[Pick],
 ) -> Option<Pick> {
-    let could = |sheet: &Sheet<'_>, set: u32| {
-        sheet.bound(set as usize) - case.suspects[set as usize].cost
-    };
+    let could =
+        |sheet: &Sheet<'_>, set: u32| sheet.bound(set as usize) - case.suspects[set as usize].cost;
     wanted.retain(|&set| could(sheet, set) > NET_MIN);
     let mut order: Vec<(f64, u32)> = wanted.iter().map(|&set| (could(sheet, set), set)).collect();
     order.sort_unstable_by(|(a, m), (b, n)| b.total_cmp(a).then(m.cmp(n)));

@@ -94,7 +94,7 @@ impl<'a> Sheet<'a> {
         let usual: Vec<f32> = ledger.looks.iter().map(|&l| case.looks[l as usize].usual).collect();
         let found = vec![Found::Stale(f64::INFINITY); case.suspects.len()];
         let (nats, most) = (vec![Nats::default(); usual.len()], vec![0.0; found.len()]);
-        let mut sheet = Self { case, ledger, nats, usual, found, most };
+        let mut sheet = Self { case, ledger, usual, nats, found, most };
         let mut same = Same::default();
         (0..sheet.usual.len()).for_each(|bad| sheet.value(bad, &mut same));
         sheet
@@ -188,13 +188,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    fn best_rate(
-        &mut self,
-        set: usize,
-        bad: &[Entry],
-        rates: &[f64],
-        slow: bool,
-    ) -> Option<Best> {
+    fn best_rate(&mut self, set: usize, bad: &[Entry], rates: &[f64], slow: bool) -> Option<Best> {
         // no rate gains more than the highest would if nothing worked
         let most: f64 = bad.iter().map(|e| self.nats[e.bad as usize][0]).sum();
         let kinds = bad.iter().map(|e| e.kind).fold(0.0, f64::max) * KIND_LOOKS;

@@ -147,7 +147,8 @@ pub(crate) fn close(
         let mine = |p: &CasePath| open.covers(world, p.agent, p.target);
         let dependant =
             |p: &CasePath| open.dependants.keys().any(|set| set.covers(world, p.agent, p.target));
-        let others = |p: &CasePath| open.elsewhere.iter().any(|s| s.covers(world, p.agent, p.target));
+        let others =
+            |p: &CasePath| open.elsewhere.iter().any(|s| s.covers(world, p.agent, p.target));
         let upto = |p: &CasePath| match (mine(p), dependant(p)) {
             // what goes on needs them still
             _ if others(p) => i64::MIN,

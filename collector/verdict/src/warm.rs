@@ -42,7 +42,8 @@ impl WarmIds {
     pub(crate) fn note(&mut self, path: &Path, id: u32) {
         self.targets.insert(path.target);
         self.agents.insert(path.agent);
-        if let Some(paths) = self.fresh.entry(path.target).or_insert_with(|| Some(BTreeSet::new())) {
+        if let Some(paths) = self.fresh.entry(path.target).or_insert_with(|| Some(BTreeSet::new()))
+        {
             paths.insert(id);
         }
     }
@@ -51,7 +52,10 @@ impl WarmIds {
     pub(crate) fn note_lost(&mut self, world: &World, path: &Path, at: i64, mark: Mark) {
         let usual =
             if mark.is_slow() { path.noise.slow_rate() } else { path.noise.fail_rate() } as f32;
-        for place in near(world, path.agent).into_iter().filter(|&p| !NOWHERE.contains(&p) && p == by_agent(world, p)) {
+        for place in near(world, path.agent)
+            .into_iter()
+            .filter(|&p| !NOWHERE.contains(&p) && p == by_agent(world, p))
+        {
             let members = members(world, &place);
             let trouble = self.troubles.entry(place).or_insert(Trouble::none());
             let goods = |&a: &u32| world.agents[a as usize].goods_between(trouble.latest, at);
@@ -184,9 +188,9 @@ impl WarmIds {
                 if warm.places.insert(what) {
                     if let What::Agent(agent) = what {
                         let same = near(world, agent).into_iter();
-                        ahead.extend(same.filter(|p| {
-                            hot.places.contains(p) && by_agent(world, *p) == what
-                        }));
+                        ahead.extend(
+                            same.filter(|p| hot.places.contains(p) && by_agent(world, *p) == what),
+                        );
                     }
                     let agents = members(world, &what).iter();
                     let bad = agents.flat_map(|&a| bad(&world.agents[a as usize].paths));
