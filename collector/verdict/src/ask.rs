@@ -15,6 +15,9 @@ const SAVED_MAX: f64 = 64.0;
 const SAVED_START: f64 = 16.0;
 /// Most agents asked at once: more domains than this make nothing surer.
 const ASKED_MAX: usize = 8;
+/// What a target needs is looked at with it, by so many of those asked: if it fails as well, it is at fault.
+const NEEDS_MAX: usize = 2;
+const ASKED_OF_NEEDS: usize = 3;
 /// A target is asked about again after this share of its interval, within bounds.
 const AGAIN_SHARE: f64 = 0.67;
 const AGAIN_MIN_MS: i64 = 1_000;
@@ -45,7 +48,7 @@ impl Budget {
     }
 
     /// After a suspicious failure seen by `agent`: one agent of every domain that has not looked
-    /// since, then the same agent at the target and at its references.
+    /// since, then the same agent at the target and at its references; some of them at what it needs.
     pub(crate) fn ask(&mut self, world: &World, agent: u32, target: u32, now: i64) -> Vec<AskFor> {
         let interval = world.targets[target as usize].interval_ms;
         let again = ((interval as f64 * AGAIN_SHARE) as i64).clamp(AGAIN_MIN_MS, AGAIN_MAX_MS);
@@ -59,6 +62,13 @@ impl Budget {
         agents.push(agent);
         self.saved -= agents.len() as f64;
         let mut asks = vec![ask_for(world, target, &agents)];
+        agents.truncate(ASKED_OF_NEEDS);
+        for &needed in world.targets[target as usize].needs.iter().take(NEEDS_MAX) {
+            if self.saved >= agents.len() as f64 {
+                self.saved -= agents.len() as f64;
+                asks.push(ask_for(world, needed, &agents));
+            }
+        }
         for reference in references(world, agent) {
             if self.saved >= 1.0 {
                 self.saved -= 1.0;

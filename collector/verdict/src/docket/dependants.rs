@@ -20,6 +20,10 @@ const DEPENDANT_BAD_MIN: u32 = 3;
 const DEPENDANT_INTERVALS: i64 = 4;
 const DEPENDANT_LATE_MARGIN: f64 = 12.0;
 
+/// A dependency is well if so many looks more are good than fail; one where few look, as each is waited for.
+const WELL_SURPLUS: u32 = 2;
+const FEW_WAYS: usize = 6;
+
 impl Docket {
     /// Findings about targets that need one at fault are part of that fault.
     pub(super) fn absorb_dependants(
@@ -125,9 +129,10 @@ pub(super) fn likewise(open: &Open, dependant: u32) -> impl Iterator<Item = What
     })
 }
 
-/// True if most looks at a target failed since then, or nobody has looked yet.
-pub(super) fn fails_too(world: &World, target: u32, since: i64, now: i64) -> bool {
-    let (mut bad, mut good) = (0, 0);
+/// True unless looks at a target were good since then, more of them than failed: an answer comes at once, what times out is
+/// heard of late, and even what is down answers now and then.
+pub(super) fn may_fail_too(world: &World, target: u32, since: i64, now: i64) -> bool {
+    let (mut bad, mut good) = (0_u32, 0_u32);
     for &id in &world.targets[target as usize].paths {
         let path = &world.paths[id as usize];
         let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
@@ -136,5 +141,7 @@ pub(super) fn fails_too(world: &World, target: u32, since: i64, now: i64) -> boo
             *(if seen.mark.is_fail() { &mut bad } else { &mut good }) += 1;
         }
     }
-    bad >= good
+    let surplus =
+        if world.targets[target as usize].paths.len() < FEW_WAYS { 1 } else { WELL_SURPLUS };
+    good < bad + surplus
 }

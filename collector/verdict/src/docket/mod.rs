@@ -18,7 +18,7 @@ use crate::recover::OVER_NATS;
 use crate::speak::{close, draft, first_word, told_as};
 use crate::suspect::What;
 use crate::world::World;
-use dependants::{fails_too, is_due_to, likewise, suffers};
+use dependants::{is_due_to, likewise, may_fail_too, suffers};
 pub(crate) use shrink::STILL_BAD_MIN;
 
 /// A service that fails in this many regions is told as one fault of the service.
@@ -331,7 +331,7 @@ impl Docket {
         let onset = case.looks[finding.stretch.first as usize].at;
         let told = |d: u32| self.opens.iter().any(|o| o.what.target() == Some(d));
         let needs = &world.targets[t as usize].needs;
-        let dependency = needs.iter().any(|&d| !told(d) && fails_too(world, d, onset, case.now));
+        let dependency = needs.iter().any(|&d| !told(d) && may_fail_too(world, d, onset, case.now));
         let spreading = places::is_part(what) && {
             let elsewhere: BTreeSet<u32> = case.looks[..=finding.stretch.first as usize]
                 .iter()
