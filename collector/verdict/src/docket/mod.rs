@@ -171,7 +171,7 @@ impl Docket {
         out: &mut Vec<Change>,
     ) {
         let mut regions: BTreeMap<u32, BTreeSet<What>> = BTreeMap::new();
-        for finding in news.iter().filter(|f| f.margin >= HICCUP_MARGIN) {
+        for finding in news.iter().filter(|f| f.margin >= places::PART_MARGIN) {
             if let What::ServiceRegion(t, _) = finding.what {
                 regions.entry(t).or_default().insert(finding.what);
             }

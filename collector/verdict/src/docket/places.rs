@@ -25,7 +25,7 @@ const PLACES_SHARE: usize = 5;
 /// … if they began within so many intervals of one another …
 const TOGETHER_INTERVALS: i64 = 8;
 /// … and each of them is likely, all of them together more than that.
-const PART_MARGIN: f64 = 3.0;
+pub(super) const PART_MARGIN: f64 = 3.0;
 const SUM_MARGIN: f64 = 12.0;
 
 /// A part of a service that fails: where, since when, and how sure that is.
@@ -60,6 +60,7 @@ impl Docket {
         for (t, mut parts) in targets {
             parts.retain(|p| p.margin >= PART_MARGIN);
             together(&mut parts, TOGETHER_INTERVALS * interval_ms(world, What::Service(t)));
+            drop_stranger(&mut parts);
             let sure: f64 = parts.iter().map(|p| p.margin).sum();
             let sets: BTreeSet<What> = parts.iter().map(|p| p.what).collect();
             if sure < SUM_MARGIN || !is_everywhere(world, t, &sets) {
@@ -106,6 +107,17 @@ fn note(targets: &mut BTreeMap<u32, Vec<Part>>, part: Part) {
 fn together(parts: &mut Vec<Part>, within: i64) {
     let newest = parts.iter().map(|p| p.onset).max().unwrap_or(0);
     parts.retain(|p| newest - p.onset <= within);
+}
+
+/// Drops a lone way beside regions: an agent in a region that fails whose labels say that it stands elsewhere, or nothing,
+/// is no third place.
+fn drop_stranger(parts: &mut Vec<Part>) {
+    let is_way = |p: &Part| matches!(p.what, What::Path(..));
+    let ways = parts.iter().filter(|p| is_way(p)).count();
+    let regions = parts.iter().filter(|p| matches!(p.what, What::ServiceRegion(..))).count();
+    if ways == 1 && ways + regions == parts.len() {
+        parts.retain(|p| !is_way(p));
+    }
 }
 
 /// True if the parts stand in enough regions, and in as many domains of which none is in two of them.
