@@ -46,6 +46,8 @@ pub(crate) struct Set {
 pub(crate) struct Accusations {
     pub(crate) sets: Vec<Set>,
     pub(crate) rows: Vec<Row>,
+    /// False if there were more paths than are weighed at once.
+    pub(crate) is_whole: bool,
     // only looked up, never walked: its order must not show
     numbers: HashMap<u64, u32, BuildHasherDefault<Scramble>>,
 }
@@ -54,7 +56,7 @@ impl Accusations {
     /// Lays the paths out, and sums up what speaks against their sets.
     pub(crate) fn new(world: &World, known: &Known, warm: &Warm, ids: &[u32]) -> Self {
         let rows = Vec::with_capacity(ids.len());
-        let mut new = Self { sets: Vec::new(), rows, numbers: HashMap::default() };
+        let mut new = Self { sets: Vec::new(), rows, is_whole: true, numbers: HashMap::default() };
         for &what in &known.open {
             new.number(what);
         }
@@ -111,6 +113,7 @@ impl Accusations {
             }
         }
         self.rows.retain(|row| row.sets.iter().any(|&set| set != NONE));
+        self.is_whole = self.rows.len() <= PATHS_MAX;
         self.rows.truncate(PATHS_MAX);
         self.sets.iter().any(|set| set.accused)
     }

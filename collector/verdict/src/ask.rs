@@ -64,7 +64,9 @@ impl Budget {
         let mut asks = vec![ask_for(world, target, &agents)];
         agents.truncate(ASKED_OF_NEEDS);
         for &needed in world.targets[target as usize].needs.iter().take(NEEDS_MAX) {
-            if self.saved >= agents.len() as f64 {
+            let looks = |a: &&u32| world.path_of(**a, needed).is_some();
+            let agents: Vec<u32> = agents.iter().filter(looks).copied().collect();
+            if !agents.is_empty() && self.saved >= agents.len() as f64 {
                 self.saved -= agents.len() as f64;
                 asks.push(ask_for(world, needed, &agents));
             }

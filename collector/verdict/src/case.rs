@@ -63,6 +63,8 @@ pub(crate) struct Case {
     pub(crate) looks: Vec<Look>,
     pub(crate) paths: Vec<CasePath>,
     pub(crate) suspects: Vec<Suspect>,
+    /// False if some paths had to wait: then a set may have more than was laid out of it.
+    pub(crate) is_whole: bool,
 }
 
 /// What is already known and makes some suspects more likely.
@@ -130,7 +132,7 @@ impl Case {
         if !accusations.stand(known, only) {
             return None;
         }
-        let mut case = Self { now, ..Self::default() };
+        let mut case = Self { now, is_whole: accusations.is_whole, ..Self::default() };
         case.keep(world, known, &accusations);
         case.lay_out(world);
         Some(case)

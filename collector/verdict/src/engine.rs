@@ -29,6 +29,8 @@ const SITTING_MS: i64 = 200;
 /// Looks weighed per ms of time between sittings, for huge cases: all of a fleet of a thousand agents, 200,000 looks,
 /// is weighed anew after a second and takes some twentieth of it.
 const LOOKS_PER_MS: i64 = 250;
+/// … but no longer: a blip is told of after five seconds.
+const SITTING_MAX_MS: i64 = 2_000;
 /// Results that were on their way for longer than this many intervals tell of the past only.
 const LATE_INTERVALS: i64 = 4;
 /// The longest usual gap between an agent's results fades by this with every result.
@@ -278,8 +280,10 @@ impl Engine {
         let ledger = Ledger::new(&case);
         let mut blank = Sheet::new(&case, &ledger);
         let findings = explain(&case, &ledger, &mut blank);
-        self.warm.note_weighed(&self.world, &case, &mut blank);
-        self.next_sitting += case.looks.len() as i64 / LOOKS_PER_MS;
+        if case.is_whole {
+            self.warm.note_weighed(&self.world, &case, &mut blank);
+        }
+        self.next_sitting += (case.looks.len() as i64 / LOOKS_PER_MS).min(SITTING_MAX_MS);
         if self.docket.judge(&mut self.world, &case, &findings, out) {
             self.warm.reheat(&mut self.world, self.now);
         }

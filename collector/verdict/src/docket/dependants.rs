@@ -6,6 +6,7 @@ use crate::case::{Case, corrected_ms};
 use crate::docket::Docket;
 use crate::explain::Finding;
 use crate::open::{Open, interval_ms, timeout_ms};
+use crate::path::Path;
 use crate::ready::Witnesses;
 use crate::speak::close;
 use crate::suspect::What;
@@ -133,15 +134,16 @@ pub(super) fn likewise(open: &Open, dependant: u32) -> impl Iterator<Item = What
 /// heard of late, and even what is down answers now and then.
 pub(super) fn may_fail_too(world: &World, target: u32, since: i64, now: i64) -> bool {
     let (mut bad, mut good) = (0_u32, 0_u32);
-    for &id in &world.targets[target as usize].paths {
-        let path = &world.paths[id as usize];
+    let paths = world.targets[target as usize].paths.iter().map(|&id| &world.paths[id as usize]);
+    // what never worked, or hardly ever does, says nothing of it
+    let ways: Vec<&Path> = paths.filter(|p| p.vain_since.is_none() && !p.is_useless()).collect();
+    for path in &ways {
         let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
         let fresh = path.seen().rev().take_while(|s| corrected_ms(now, offset_ms, s.at) >= since);
         for seen in fresh {
             *(if seen.mark.is_fail() { &mut bad } else { &mut good }) += 1;
         }
     }
-    let surplus =
-        if world.targets[target as usize].paths.len() < FEW_WAYS { 1 } else { WELL_SURPLUS };
-    good < bad + surplus
+    let surplus = if ways.len() < FEW_WAYS { 1 } else { WELL_SURPLUS };
+    !ways.is_empty() && good < bad + surplus
 }

@@ -15,6 +15,8 @@ use crate::world::World;
 /// Good looks of an agent after which a hiccup of it is over and done with: none of a third of failing looks has
 /// such a run (`0.65^20`, one in 5,000).
 const PAST_LOOKS: f64 = 20.0;
+/// … and time: more than looks take that time out.
+const PAST_MS: i64 = HICCUP_MAX_MS + 10_000;
 
 impl Docket {
     pub(super) fn close_ended(
@@ -62,7 +64,7 @@ impl Docket {
             let brief = case.looks[last].at - case.looks[first].at <= HICCUP_MAX_MS;
             let agent = matches!(what, What::Agent(_));
             let hiccup = agent && brief && finding.margin >= HICCUP_MARGIN;
-            let past = hiccup && !open && is_past(finding);
+            let past = hiccup && !open && is_past(case, finding);
             let aftermath = what.target().is_some_and(|t| self.aftermath.contains_key(&t));
             if !open && !hiccup && !aftermath {
                 continue;
@@ -154,9 +156,12 @@ impl Docket {
     }
 }
 
-/// True if an agent has been well since for so long that even trouble of a third of its looks would have shown.
-fn is_past(hiccup: &Finding) -> bool {
-    hiccup.stretch.after / (1.0 - hiccup.stretch.rate).ln() >= PAST_LOOKS
+/// True if an agent has been well since for so long that even trouble of a third of its looks would have shown, those
+/// included that time out, which are heard of late.
+fn is_past(case: &Case, hiccup: &Finding) -> bool {
+    let since = case.now - case.looks[hiccup.stretch.last as usize].at;
+    let goods = hiccup.stretch.after / (1.0 - hiccup.stretch.rate).ln();
+    since >= PAST_MS && goods >= PAST_LOOKS
 }
 
 fn paths_of(world: &World, what: What) -> Vec<u32> {
