@@ -33,7 +33,7 @@ impl Trouble {
         Self { latest: i64::MIN, nats: [f64::NEG_INFINITY; RATES] }
     }
 
-    /// As weighed: what was explained since, or is no longer remembered, counts no more.
+    /// As weighed: what was settled since, or is no longer remembered, counts no more.
     pub(crate) const fn weighed(latest: i64, nats: [f64; RATES]) -> Self {
         Self { latest, nats }
     }
@@ -58,7 +58,6 @@ impl Trouble {
                 pays |= before + own > needed;
                 *nats = before.max(0.0) + own;
             } else {
-                pays |= before > needed;
                 *nats = before.max(0.0);
             }
         }
@@ -156,15 +155,6 @@ mod tests {
             add(&mut trouble, 3_900, 300),
             "begun before the latest: nothing was good in between"
         );
-    }
-
-    #[test]
-    fn a_slow_look_takes_nothing_from_those_that_fail() {
-        let mut trouble = Trouble::none();
-        add(&mut trouble, 1_000, 0);
-        add(&mut trouble, 2_000, 0);
-        assert!(trouble.add(3_000, 0, Mark::SLOW, 0.01, false), "the two that failed could pay");
-        assert!(!trouble.add(4_000, 300, Mark::SLOW, 0.01, false), "nothing is left of them");
     }
 
     #[test]

@@ -63,13 +63,12 @@ impl WarmIds {
             if trouble.add(at, goods, mark, usual, members.len() == 1) {
                 self.able.insert(place);
                 self.fresh_places.insert(place);
-            } else {
-                self.able.remove(&place);
             }
         }
     }
 
-    /// What could pay is known exactly of what was weighed, and what each place lost.
+    /// Of what was weighed is known what could pay: only here something stops being able, as a later look that adds nothing says
+    /// nothing of what was before it.
     pub(crate) fn note_weighed(&mut self, world: &World, case: &Case, sheet: &mut Sheet<'_>) {
         let mut services: BTreeMap<u32, bool> = BTreeMap::new();
         for (set, suspect) in case.suspects.iter().enumerate() {
@@ -82,20 +81,16 @@ impl WarmIds {
             if let Some((latest, nats)) = sheet.up_to_latest(set) {
                 self.troubles.insert(place, Trouble::weighed(latest, nats));
             }
-            self.set_able(place, pays);
+            if pays {
+                self.able.insert(place);
+            } else {
+                self.able.remove(&place);
+            }
         }
         for (target, pays) in services {
             if !pays {
                 self.able.remove(&What::Service(target));
             }
-        }
-    }
-
-    fn set_able(&mut self, what: What, pays: bool) {
-        if pays {
-            self.able.insert(what);
-        } else {
-            self.able.remove(&what);
         }
     }
 
