@@ -16,7 +16,7 @@ use crate::world::{NONE, World};
 
 /// Most paths weighed at once. Beyond it (a fleet of a million paths failing as a whole) the
 /// rest waits: what is at fault then shows in any part.
-const PATHS_MAX: usize = 400_000;
+pub(crate) const PATHS_MAX: usize = 400_000;
 
 /// The most that kinds can add: see `What::kind_nats` and `gain`.
 const KINDS_NATS_MAX: f64 = 4.0;
@@ -46,8 +46,6 @@ pub(crate) struct Set {
 pub(crate) struct Accusations {
     pub(crate) sets: Vec<Set>,
     pub(crate) rows: Vec<Row>,
-    /// False if there were more paths than are weighed at once.
-    pub(crate) is_whole: bool,
     // only looked up, never walked: its order must not show
     numbers: HashMap<u64, u32, BuildHasherDefault<Scramble>>,
 }
@@ -56,7 +54,7 @@ impl Accusations {
     /// Lays the paths out, and sums up what speaks against their sets.
     pub(crate) fn new(world: &World, known: &Known, warm: &Warm, ids: &[u32]) -> Self {
         let rows = Vec::with_capacity(ids.len());
-        let mut new = Self { sets: Vec::new(), rows, is_whole: true, numbers: HashMap::default() };
+        let mut new = Self { sets: Vec::new(), rows, numbers: HashMap::default() };
         for &what in &known.open {
             new.number(what);
         }
@@ -113,7 +111,6 @@ impl Accusations {
             }
         }
         self.rows.retain(|row| row.sets.iter().any(|&set| set != NONE));
-        self.is_whole = self.rows.len() <= PATHS_MAX;
         self.rows.truncate(PATHS_MAX);
         self.sets.iter().any(|set| set.accused)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::accuse::{Accusations, Row};
+use crate::accuse::{Accusations, PATHS_MAX, Row};
 use crate::gain::Sheet;
 use crate::ledger::Ledger;
 use crate::order::newest_first;
@@ -63,8 +63,6 @@ pub(crate) struct Case {
     pub(crate) looks: Vec<Look>,
     pub(crate) paths: Vec<CasePath>,
     pub(crate) suspects: Vec<Suspect>,
-    /// False if some paths had to wait: then a set may have more than was laid out of it.
-    pub(crate) is_whole: bool,
 }
 
 /// What is already known and makes some suspects more likely.
@@ -132,10 +130,15 @@ impl Case {
         if !accusations.stand(known, only) {
             return None;
         }
-        let mut case = Self { now, is_whole: accusations.is_whole, ..Self::default() };
+        let mut case = Self { now, ..Self::default() };
         case.keep(world, known, &accusations);
         case.lay_out(world);
         Some(case)
+    }
+
+    /// False if some paths may have had to wait: then a set may have more than was laid out of it.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.paths.len() < PATHS_MAX
     }
 
     /// The same without the looks of one agent.

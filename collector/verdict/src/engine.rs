@@ -26,8 +26,8 @@ use crate::world::{World, ms};
 
 /// Least time between two sittings of the court, ms: bounds the work when everything fails.
 const SITTING_MS: i64 = 200;
-/// Looks weighed per ms of time between sittings, for huge cases: all of a fleet of a thousand agents, 200,000 looks,
-/// is weighed anew after a second and takes some twentieth of it.
+/// Looks weighed per ms of time between sittings, for huge cases: all that a fleet of a
+/// thousand agents saw, 200,000 looks, is weighed anew after a second.
 const LOOKS_PER_MS: i64 = 250;
 /// … but no longer: a blip is told of after five seconds.
 const SITTING_MAX_MS: i64 = 2_000;
@@ -280,7 +280,7 @@ impl Engine {
         let ledger = Ledger::new(&case);
         let mut blank = Sheet::new(&case, &ledger);
         let findings = explain(&case, &ledger, &mut blank);
-        if case.is_whole {
+        if case.is_whole() {
             self.warm.note_weighed(&self.world, &case, &mut blank);
         }
         self.next_sitting += (case.looks.len() as i64 / LOOKS_PER_MS).min(SITTING_MAX_MS);

@@ -66,8 +66,6 @@ pub(crate) struct Sheet<'a> {
     usual: Vec<f32>,
     nats: Vec<Nats>,
     found: Vec<Found>,
-    /// What each suspect with a known stretch can gain at most, also by another.
-    most: Vec<f64>,
 }
 
 /// What is known of a suspect's best stretch.
@@ -77,7 +75,7 @@ enum Found {
     /// explained is worth less.
     Stale(f64),
     /// … and once its cost is out of reach it stays so.
-    Known(Option<Stretch>),
+    Known(Option<Best>),
 }
 
 /// The best of some rates.
@@ -93,8 +91,8 @@ impl<'a> Sheet<'a> {
     pub(crate) fn new(case: &'a Case, ledger: &'a Ledger) -> Self {
         let usual: Vec<f32> = ledger.looks.iter().map(|&l| case.looks[l as usize].usual).collect();
         let found = vec![Found::Stale(f64::INFINITY); case.suspects.len()];
-        let (nats, most) = (vec![Nats::default(); usual.len()], vec![0.0; found.len()]);
-        let mut sheet = Self { case, ledger, usual, nats, found, most };
+        let nats = vec![Nats::default(); usual.len()];
+        let mut sheet = Self { case, ledger, usual, nats, found };
         let mut same = Same::default();
         (0..sheet.usual.len()).for_each(|bad| sheet.value(bad, &mut same));
         sheet
@@ -103,7 +101,7 @@ impl<'a> Sheet<'a> {
     /// The best stretch of a suspect; none where its cost is out of reach.
     pub(crate) fn stretch(&mut self, set: usize) -> Option<Stretch> {
         if let Found::Known(found) = self.found[set] {
-            return found;
+            return found.map(|best| best.stretch);
         }
         let ledger = self.ledger;
         let by_fail = self.best_rate(set, ledger.fails(set), &FAIL_RATES, false);
@@ -115,10 +113,8 @@ impl<'a> Sheet<'a> {
             }),
             (best, other) => best.or(other),
         };
-        let found = best.map(|b| b.stretch);
-        self.most[set] = best.map_or(0.0, |b| b.most);
-        self.found[set] = Found::Known(found);
-        found
+        self.found[set] = Found::Known(best);
+        best.map(|best| best.stretch)
     }
 
     /// True if a suspect gains what it costs, as far as nothing else explains its looks.
@@ -127,11 +123,11 @@ impl<'a> Sheet<'a> {
         self.stretch(set).is_some_and(|s| s.gain > cost + NET_MIN)
     }
 
-    /// No stretch of a suspect gains more than this; exact where the stretch is known.
+    /// No stretch of a suspect that could pay gains more than this; exact where the stretch is known.
     pub(crate) fn bound(&self, set: usize) -> f64 {
         match self.found[set] {
             Found::Stale(most) => most,
-            Found::Known(found) => found.map_or(0.0, |s| s.gain),
+            Found::Known(best) => best.map_or(0.0, |b| b.stretch.gain),
         }
     }
 
@@ -150,8 +146,8 @@ impl<'a> Sheet<'a> {
                 let path = self.case.looks[look as usize].path;
                 for &touched in self.case.paths[path as usize].sets() {
                     let found = &mut self.found[touched as usize];
-                    if matches!(found, Found::Known(Some(_))) {
-                        *found = Found::Stale(self.most[touched as usize]);
+                    if let Found::Known(Some(best)) = *found {
+                        *found = Found::Stale(best.most);
                     }
                 }
             }
@@ -215,7 +211,7 @@ impl<'a> Sheet<'a> {
         best.map(|stretch| Best { stretch, most: sum.max(stretch.gain) + kinds + ROUNDING })
     }
 
-    /// What the best stretch up to the latest bad look gains at each rate of failing and of slowness, as explained so
+    /// What the best stretch up to the latest bad look gains at most, at each rate of failing and of slowness, as explained so
     /// far, and when that look was begun; none without one.
     pub(crate) fn up_to_latest(&mut self, set: usize) -> Option<(i64, [f64; RATES])> {
         let ledger = self.ledger;
