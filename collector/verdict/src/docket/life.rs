@@ -31,8 +31,7 @@ impl Docket {
             match ended(world, case, &mut self.opens[at]) {
                 Some(end) => {
                     let mut open = self.opens.remove(at);
-                    let others = &self.opens;
-                    open.elsewhere.retain(|set| others.iter().any(|o| o.sets().any(|s| s == *set)));
+                    open.elsewhere = self.opens.iter().flat_map(Open::sets).collect();
                     let until = self.let_dependants_recover(world, case, &open, end);
                     close(world, case, open, end, Some(until), out);
                     closed = true;

@@ -356,7 +356,7 @@ impl Docket {
         findings: &[Finding],
     ) -> Option<usize> {
         self.opens.iter().position(|open| {
-            if open.parts.iter().any(|&part| goes_on(findings, part)) {
+            if open.parts.iter().chain([&open.what]).any(|&set| goes_on(findings, set)) {
                 return false;
             }
             let (mut mine, mut shared) = (0, 0);

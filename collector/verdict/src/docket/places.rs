@@ -123,7 +123,7 @@ fn drop_stranger(parts: &mut Vec<Part>) {
 /// True if the parts stand in enough regions, and in as many domains of which none is in two of them.
 fn is_everywhere(world: &World, target: u32, parts: &BTreeSet<What>) -> bool {
     let (mut regions, mut domains) = (BTreeSet::new(), BTreeSet::new());
-    let needed = PLACES_MIN.max(places(world, target).1 / PLACES_SHARE);
+    let needed = PLACES_MIN.max(places(world, target).1.div_ceil(PLACES_SHARE));
     let paths = world.targets[target as usize].paths.iter().map(|&id| &world.paths[id as usize]);
     let mut counted = BTreeSet::new();
     for path in paths {
