@@ -296,10 +296,14 @@ impl Docket {
         told
     }
 
-    /// True if an open fault that goes on accounts for every path of `what`.
+    /// True if an open fault that goes on accounts for every path of `what`. A place does as long as it does not ease:
+    /// that its agents fail each by itself explains the same looks, now a little better, now a little worse.
     fn is_part_of_open(&self, world: &World, what: What, findings: &[Finding]) -> bool {
-        let mut parts = self.opens.iter().flat_map(|o| &o.parts);
-        parts.any(|&part| what.is_within(world, part) && goes_on(findings, part))
+        self.opens.iter().any(|open| {
+            let place_fails = open.what.target().is_none() && open.easing.is_none();
+            let mut wholes = open.parts.iter().filter(|&&part| what.is_within(world, part));
+            wholes.any(|&part| place_fails || goes_on(findings, part))
+        })
     }
 
     /// Closes the faults that turned out to be parts of the one just told.
