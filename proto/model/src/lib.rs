@@ -42,6 +42,6 @@ pub use selector::Selector;
 pub use target::{
     AgentSpec, Assertion, Auth, Check, DnsCheck, DnsTransport, Family, GrpcCheck, HttpCheck,
     IcmpCheck, LlmApi, LlmCheck, Must, Rcode, RecordType, Role, Sensitivity, StatusSet, Target,
-    TcpCheck, TcpStep, TlsCheck, TlsOptions,
+    TcpCheck, TcpStep, TlsCheck, TlsOptions, second_look_timeout,
 };
 pub use time::Timestamp;

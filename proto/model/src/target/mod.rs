@@ -92,6 +92,22 @@ pub struct Target {
     pub check: Check,
 }
 
+/// Longest that a second look waits …
+const SECOND_LOOK: Duration = Duration::from_secs(3);
+/// … at what usually takes so many times less.
+const SECOND_LOOK_USUALS: u32 = 4;
+
+/// How long a look may take that is made out of turn because another one failed: whether a service is down is to be known
+/// soon, but what usually takes its time, or was never seen to work, is given all of it.
+pub fn second_look_timeout(timeout: Duration, usual: Option<Duration>) -> Duration {
+    match usual {
+        Some(usual) if usual.saturating_mul(SECOND_LOOK_USUALS) <= SECOND_LOOK => {
+            timeout.min(SECOND_LOOK)
+        }
+        Some(_) | None => timeout,
+    }
+}
+
 /// How to look at a target: one variant a probe kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
@@ -164,5 +180,19 @@ impl AgentSpec {
     /// An agent of which nothing but the name is known. All such agents share one failure domain.
     pub fn unlabelled(name: AgentName) -> Self {
         Self { name, region: None, provider: None, site: None, asn: None, labels: BTreeMap::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_look_is_short_where_looks_are() {
+        let (s, ms) = (Duration::from_secs, Duration::from_millis);
+        assert_eq!(second_look_timeout(s(5), Some(ms(120))), s(3));
+        assert_eq!(second_look_timeout(s(2), Some(ms(120))), s(2));
+        assert_eq!(second_look_timeout(s(5), Some(ms(900))), s(5));
+        assert_eq!(second_look_timeout(s(5), None), s(5));
     }
 }
