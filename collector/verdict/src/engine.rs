@@ -260,7 +260,9 @@ impl Engine {
         let a = &mut self.world.agents[agent as usize];
         a.heat.add(nats, self.now, memory_ms(a.interval_ms) / 2);
         self.warm.note(&self.world.paths[id as usize], id);
-        if nats >= WARM_NATS && mark.is_fail() && self.isolated.is_none() {
+        // one slow look is nothing to ask about, some of them are
+        let is_doubt = mark.is_fail() || target_nats(&self.world, target, self.now) >= HOT_NATS;
+        if nats >= WARM_NATS && is_doubt && self.isolated.is_none() {
             let asks = self.budget.ask(&self.world, agent, target, self.now);
             out.extend(asks.into_iter().map(Change::Ask));
         }

@@ -40,11 +40,15 @@ pub(crate) struct Open {
     pub(crate) shrunk: Option<i64>,
     /// Sets of targets that fail because of this one.
     pub(crate) dependants: BTreeMap<What, u32>,
+    /// Lone agents, or their ways, that began to fail just when this did: their labels may be wrong.
+    pub(crate) strangers: BTreeSet<What>,
     /// Sets that other open faults account for: where both could be the reason, a look says nothing
     /// of either.
     pub(crate) elsewhere: BTreeSet<What>,
     pub(crate) slow: bool,
     pub(crate) rate: f64,
+    /// Share of its recent looks that were bad, before it last paused if that was of late.
+    pub(crate) share: f64,
     pub(crate) margin: f64,
     pub(crate) rival: Option<What>,
     /// Begin of the newest bad look, ms.
@@ -97,9 +101,9 @@ impl Open {
         case.looks.iter().filter(move |l| mine[l.path as usize])
     }
 
-    /// Its sets and those of its dependants.
+    /// Its sets, those of its dependants, and of those who fail beside it.
     pub(crate) fn sets(&self) -> impl Iterator<Item = What> {
-        self.parts.iter().chain(self.dependants.keys()).copied()
+        self.parts.iter().chain(self.dependants.keys()).chain(&self.strangers).copied()
     }
 
     /// True if the look was bad in this fault's own way.
@@ -166,18 +170,22 @@ impl Open {
     /// How bad it is, by its recent looks.
     pub(crate) fn weigh_state(&mut self, world: &World, case: &Case) {
         let interval = self.interval_ms(world);
-        let (mut bad, mut all) = (0_u32, 0_u32);
         let newest = self.looks(world, case).find(|l| self.is_bad(l)).map(|l| l.at);
         let Some(newest) = newest else { return };
+        let from = (newest - RECENT_INTERVALS * interval).max(self.onset_ms());
+        let share_since = |since: i64| {
+            let looks = self.looks(world, case).filter(|l| l.at <= newest && l.at >= since);
+            let (bad, all) =
+                looks.fold((0, 0), |(b, a), l| (b + u32::from(self.is_bad(l)), a + 1_u32));
+            (f64::from(bad) / f64::from(all.max(1)), all)
+        };
         // since it last failed again, if it did: the pause before says nothing of how bad it is now
-        let since = self.onset_ms().max(self.paused_at);
-        let from = (newest - RECENT_INTERVALS * interval).max(since);
-        for look in self.looks(world, case).filter(|l| l.at <= newest && l.at >= from) {
-            all += 1;
-            bad += u32::from(self.is_bad(look));
+        let (share, all) = share_since(from.max(self.paused_at));
+        // … and what fails now says nothing of when it is over: one look after a pause makes no outage
+        if self.paused_at <= from {
+            self.share = share;
         }
         self.last_bad = self.last_bad.max(newest);
-        let share = f64::from(bad) / f64::from(all.max(1));
         self.fault.evidence.failure_rate = share;
         let flaps = self.pauses >= FLAPPING_PAUSES
             && newest - self.paused_at < FLAPPING_INTERVALS * interval + 3 * self.pause;

@@ -22,6 +22,9 @@ const PARTIAL_MARGIN: f64 = 3.0;
 /// … and a service that hardly ever fails: strays come in swarms as well, and a false global is the worst there is.
 const RARE_MARGIN: f64 = 2.0;
 const RARE_RATE: f64 = 0.2;
+/// … the more so the rarer.
+const RAREST_MARGIN: f64 = 4.0;
+const RAREST_RATE: f64 = 0.1;
 /// A partial or slow fault needs a background to stand out from: intervals of it.
 const BACKGROUND_INTERVALS: i64 = 20;
 /// Trouble near those who look is told from this rate on: less is how many ways on the Internet are.
@@ -60,13 +63,14 @@ const HICCUP_MIN_ALONE_MS: i64 = 2_500;
 pub(crate) const HICCUP_MAX_MS: i64 = 20_000;
 const HICCUP_INTERVALS: f64 = 2.5;
 /// Two domains that share a place share its blips too (a route that changes), which are shorter …
-const BLIP_MS: i64 = 5_000;
+const BLIP_MS: i64 = 7_000;
 /// … unless only a part of the looks fails: blips rarely take all.
-const BLIP_PARTIAL_MS: i64 = 10_000;
+const BLIP_PARTIAL_MS: i64 = 12_000;
 const BLIP_RATE: f64 = 0.9;
-/// A single path has bursts of loss, most of seconds and some of minutes: seven looks in a row, not three,
-/// and longer than a hiccup.
-const BURST_INTERVALS: f64 = 6.0;
+/// A single path has bursts of loss, most of seconds and some of minutes: eight looks in a row, not three, and
+/// longer than a hiccup; where some looks get through, more.
+const BURST_INTERVALS: f64 = 7.0;
+const BURST_PARTIAL_INTERVALS: f64 = 10.0;
 const BURST_MIN_MS: i64 = 10_000;
 /// Slowness near those who look: days and nights, and queues that fill now and then, slow every third
 /// look; what is to be told of slows most.
@@ -152,24 +156,51 @@ impl Witnesses {
         speaking.len() <= REGIONS_FEW && unheard || !self.is_elsewhere_too(world)
     }
 
-    /// True if, but for the two regions that say most, the looks say that the fault is there as well.
+    /// True if, whatever two regions are left out, the looks from all others say that the fault is there as well.
     fn is_elsewhere_too(&self, world: &World) -> bool {
-        let mut regions: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        let mut regions: BTreeMap<u32, Say> = BTreeMap::new();
         for (&agent, &nats) in &self.agents {
             let region = world.agents[agent as usize].region;
             // who knows where an agent without a region stands
             if region != NONE {
-                regions.entry(region).or_default().push(nats);
+                regions.entry(region).or_default().add(nats);
             }
         }
-        let mut regions: Vec<Vec<f64>> = regions.into_values().collect();
-        let sum = |agents: &[f64]| agents.iter().sum::<f64>();
-        regions.sort_by(|a, b| sum(b).total_cmp(&sum(a)));
-        let rest = regions.split_off(regions.len().min(REGIONS_TOGETHER)).concat();
-        let top = rest.iter().copied().fold(0.0, f64::max);
-        let (all, others) = (sum(&rest), sum(&rest) - top);
-        all >= REST_NATS && others >= REST_OTHERS_NATS
-            || all >= REST_FEW_NATS && rest.len() <= REST_FEW
+        let regions: Vec<Say> = regions.into_values().collect();
+        let pairs = (0..regions.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let rest = |(a, b)| {
+            let others = regions.iter().enumerate().filter(move |(at, _)| *at != a && *at != b);
+            others.fold(Say::default(), |sum, (_, one)| sum.with(one))
+        };
+        regions.len() > REGIONS_TOGETHER && pairs.map(rest).all(|rest| rest.is_enough())
+    }
+}
+
+/// What the agents of some regions say together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Say {
+    nats: f64,
+    /// What the one says that says most.
+    top: f64,
+    agents: usize,
+}
+
+impl Say {
+    fn add(&mut self, nats: f64) {
+        *self = self.with(&Self { nats, top: nats, agents: 1 });
+    }
+
+    fn with(self, other: &Self) -> Self {
+        Self {
+            nats: self.nats + other.nats,
+            top: self.top.max(other.top),
+            agents: self.agents + other.agents,
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.nats >= REST_NATS && self.nats - self.top >= REST_OTHERS_NATS
+            || self.nats >= REST_FEW_NATS && self.agents <= REST_FEW
     }
 }
 
@@ -204,8 +235,10 @@ pub(crate) fn ready(world: &World, case: &Case, finding: &Finding) -> Option<Wit
     }
     let w = Witnesses::of(world, case, finding);
     let bad_min = if finding.stretch.slow { SLOW_BAD_MIN } else { BAD_MIN };
-    let told =
-        w.bad >= bad_min && is_spread(case, finding, &w) && has_witnesses(world, case, finding, &w);
+    let told = w.bad >= bad_min
+        && is_surer_if_rare(world, finding, &w)
+        && is_spread(case, finding, &w)
+        && has_witnesses(world, case, finding, &w);
     told.then_some(w)
 }
 
@@ -217,13 +250,24 @@ fn is_certain(world: &World, case: &Case, finding: &Finding) -> bool {
     let partial = stretch.rate < FULL_RATE && !service;
     let margin = what.margin(world)
         + if stretch.slow { SLOW_MARGIN } else { 0.0 }
-        + if partial { PARTIAL_MARGIN } else { 0.0 }
-        + if service && !stretch.slow && stretch.rate < RARE_RATE { RARE_MARGIN } else { 0.0 };
+        + if partial { PARTIAL_MARGIN } else { 0.0 };
     what.is_told(world)
         && finding.margin + stretch.after >= margin
         && (service || !stretch.slow || stretch.rate >= SLOW_LOCAL_RATE)
         && (!near || stretch.rate >= NEAR_RATE_MIN)
         && has_background(world, case.now, finding)
+}
+
+/// True unless a service hardly ever fails and that is not certain. What it answers itself is no stray loss.
+fn is_surer_if_rare(world: &World, finding: &Finding, w: &Witnesses) -> bool {
+    let Finding { what, stretch, .. } = finding;
+    if !matches!(what, What::Service(_)) || stretch.slow || stretch.rate >= RARE_RATE {
+        return true;
+    }
+    let is_loss = w.answers * 2 <= w.bad;
+    let rarest = stretch.rate < RAREST_RATE && is_loss;
+    let margin = what.margin(world) + if rarest { RAREST_MARGIN } else { RARE_MARGIN };
+    finding.margin + stretch.after >= margin
 }
 
 /// True unless the whole finding rests on a few spells: what fails partly, near an agent, must do so
@@ -273,22 +317,33 @@ fn has_witnesses(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -
                 && !w.may_be_regional(world, t, case.now)
         }
         What::Path(t, a) => {
-            let seasoned = world
-                .path_of(a, t)
-                .is_some_and(|p| world.paths[p as usize].looks >= PROBATION_LOOKS);
-            seasoned && !finding.stretch.slow && lasts_burst(world, case, finding)
+            !finding.stretch.slow
+                && is_seasoned(world, finding, a, t)
+                && lasts_burst(world, case, finding)
         }
         What::Agent(_) => lasts(world, case, finding, false) && w.targets.len() >= 2,
         What::Region(_) | What::Provider(_) | What::Domain(_) => {
             lasts(world, case, finding, w.domains.len() >= 2) && w.targets.len() >= 2
         }
-        What::ServiceRegion(..) | What::ServiceProvider(..) | What::ServiceDomain(..) => true,
+        // where one agent looks it may be its way, unless the service itself says that it is broken
+        What::ServiceRegion(..) | What::ServiceProvider(..) | What::ServiceDomain(..) => {
+            w.agents.len() > 1 || w.answers * 2 > w.bad || lasts_burst(world, case, finding)
+        }
     }
+}
+
+/// True if a path was looked at long enough for its usual losses to be known; where it fails in part they have to be.
+fn is_seasoned(world: &World, finding: &Finding, agent: u32, target: u32) -> bool {
+    let times = if finding.stretch.rate < SPELL_RATE { 2 } else { 1 };
+    let looks = world.path_of(agent, target).map_or(0, |p| world.paths[p as usize].looks);
+    looks >= times * PROBATION_LOOKS
 }
 
 /// True if the trouble of one path outlasts a burst of loss.
 fn lasts_burst(world: &World, case: &Case, finding: &Finding) -> bool {
-    let needed = interval_ms(world, finding.what) as f64 * BURST_INTERVALS;
+    let partial = finding.stretch.rate < FULL_RATE;
+    let intervals = if partial { BURST_PARTIAL_INTERVALS } else { BURST_INTERVALS };
+    let needed = interval_ms(world, finding.what) as f64 * intervals;
     lasted_ms(case, finding) >= (needed as i64).max(BURST_MIN_MS)
 }
 

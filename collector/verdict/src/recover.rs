@@ -16,6 +16,10 @@ const OK_NATS_MAX: f64 = 2.5;
 const RATE_SHARE: f64 = 0.9;
 /// Intervals of good looks that a settled fault needs …
 const HOLD_INTERVALS: f64 = 1.4;
+/// … one that failed in part: such runs come by chance …
+const HOLD_PARTIAL_INTERVALS: f64 = 2.0;
+/// (fewer looks than this share were bad)
+const PARTIAL_SHARE: f64 = 0.9;
 /// … and a young one: what began minutes ago often comes again.
 const HOLD_YOUNG_INTERVALS: f64 = 5.0;
 /// Young is younger than this many intervals.
@@ -46,9 +50,8 @@ pub(crate) fn ended(world: &World, case: &Case, open: &mut Open) -> Option<i64> 
 
 /// The best run of good looks up to now: its nats, begin, and domains.
 fn good_run(world: &World, case: &Case, open: &Open) -> Option<(f64, i64, usize)> {
-    let seen = open.fault.evidence.failure_rate;
-    let rate = believed(open.rate.min(seen));
-    let ok = ok_nats(open.rate.min(seen));
+    let rate = open.rate.min(open.share);
+    let (ok, rate) = (ok_nats(rate), believed(rate));
     let (mut sum, mut best) = (0.0_f64, None::<(f64, i64, usize)>);
     let mut domains = BTreeSet::new();
     for look in open.looks(world, case) {
@@ -94,7 +97,12 @@ pub(crate) fn ok_nats(rate: f64) -> f64 {
 /// is older, and no surer of its end.
 pub(crate) fn hold_ms(open: &Open, interval: i64, from: i64) -> i64 {
     let young = from - open.onset_ms() < YOUNG_INTERVALS * interval;
-    let hold = if young { HOLD_YOUNG_INTERVALS } else { HOLD_INTERVALS } * interval as f64;
+    let intervals = match (young, open.share < PARTIAL_SHARE) {
+        (true, _) => HOLD_YOUNG_INTERVALS,
+        (false, true) => HOLD_PARTIAL_INTERVALS,
+        (false, false) => HOLD_INTERVALS,
+    };
+    let hold = intervals * interval as f64;
     let hold = hold.max(open.pause as f64 * PAUSE_FACTOR);
     hold.min(HOLD_INTERVALS_MAX * interval as f64) as i64
 }

@@ -45,9 +45,11 @@ pub(crate) fn draft(world: &World, case: &Case, finding: &Finding) -> Open {
         parts: BTreeSet::from([what]),
         shrunk: None,
         dependants: BTreeMap::new(),
+        strangers: BTreeSet::new(),
         elsewhere: BTreeSet::new(),
         slow: finding.stretch.slow,
         rate: finding.stretch.rate,
+        share: 1.0,
         margin: finding.margin,
         rival: finding.rival,
         last_bad: case.looks[finding.stretch.last as usize].at,
@@ -144,7 +146,10 @@ pub(crate) fn close(
     open.fault.ended = Some(Timestamp::from_millis(end_ms));
     open.fault.updated = Timestamp::from_millis(case.now);
     if let Some(until) = settle {
-        let mine = |p: &CasePath| open.covers(world, p.agent, p.target);
+        let mine = |p: &CasePath| {
+            open.covers(world, p.agent, p.target)
+                || open.strangers.iter().any(|set| set.covers(world, p.agent, p.target))
+        };
         let dependant =
             |p: &CasePath| open.dependants.keys().any(|set| set.covers(world, p.agent, p.target));
         let others =

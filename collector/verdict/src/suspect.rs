@@ -118,31 +118,28 @@ impl What {
 
     /// True if every path of it belongs to `other` too.
     pub(crate) fn is_within(self, world: &World, other: Self) -> bool {
-        let agent = |a: u32| &world.agents[a as usize];
-        let in_place = |a: u32| match other {
-            Self::Region(r) => agent(a).region == r,
-            Self::Provider(p) => agent(a).provider == p,
-            Self::Domain(d) => agent(a).domain == d,
-            Self::Agent(b) => a == b,
-            Self::ServiceRegion(t, r) => self.target() == Some(t) && agent(a).region == r,
-            Self::ServiceProvider(t, p) => self.target() == Some(t) && agent(a).provider == p,
-            Self::ServiceDomain(t, d) => self.target() == Some(t) && agent(a).domain == d,
-            Self::Service(_) | Self::Path(..) => false,
+        let agent = |a: &u32| &world.agents[*a as usize];
+        let in_place = |a: &u32| match other {
+            Self::Region(r) | Self::ServiceRegion(_, r) => agent(a).region == r,
+            Self::Provider(p) | Self::ServiceProvider(_, p) => agent(a).provider == p,
+            Self::Domain(d) | Self::ServiceDomain(_, d) => agent(a).domain == d,
+            Self::Agent(b) | Self::Path(_, b) => *a == b,
+            Self::Service(_) => true,
         };
-        if let Self::Service(t) = other {
-            return self.target() == Some(t);
-        }
-        match (self, other) {
-            _ if self == other => true,
-            (Self::Path(_, a) | Self::Agent(a), _) => in_place(a),
-            (Self::ServiceRegion(_, r), Self::Region(s)) => r == s,
-            (Self::ServiceProvider(_, p), Self::Provider(q)) => p == q,
-            (Self::ServiceDomain(_, d), Self::Domain(e)) => d == e,
-            (Self::Domain(d) | Self::ServiceDomain(_, d), _) => {
-                world.groups.domains.get(&d).is_some_and(|all| all.iter().all(|&a| in_place(a)))
-            }
-            _ => false,
-        }
+        let groups = &world.groups;
+        let all = |agents: Option<&Vec<u32>>| agents.is_some_and(|all| all.iter().all(in_place));
+        let of_target = other.target().is_none() || other.target() == self.target();
+        self == other
+            || of_target
+                && match self {
+                    Self::Path(_, a) | Self::Agent(a) => in_place(&a),
+                    Self::Region(r) | Self::ServiceRegion(_, r) => all(groups.regions.get(&r)),
+                    Self::Provider(p) | Self::ServiceProvider(_, p) => {
+                        all(groups.providers.get(&p))
+                    }
+                    Self::Domain(d) | Self::ServiceDomain(_, d) => all(groups.domains.get(&d)),
+                    Self::Service(_) => false,
+                }
     }
 
     /// Nats that an error kind adds to this kind of fault over an ordinary failure.

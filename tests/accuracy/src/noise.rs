@@ -127,6 +127,11 @@ impl Noise {
         }
     }
 
+    /// What a look takes in the middle of the day, ms.
+    pub fn usual_ms(&self, agent: usize, target: usize) -> f64 {
+        f64::exp(self.paths[agent * self.targets + target].latency_ln)
+    }
+
     /// What a look sees where nothing is wrong: how it fails, if it does, and how long it takes, ms.
     pub fn look(&self, agent: usize, target: usize, at: i64, rng: &mut Rng) -> (Option<Kind>, f64) {
         let path = &self.paths[agent * self.targets + target];

@@ -68,7 +68,8 @@ pub fn run_beside(
                 Change::Ask(ask) if second_opinion => {
                     let who: BTreeSet<usize> = ask.agents.iter().map(|a| agents[a]).collect();
                     for agent in who {
-                        let seen = world.look(agent, targets[&ask.target], now + ASK_MS, &mut rng);
+                        let seen =
+                            world.second(agent, targets[&ask.target], now + ASK_MS, &mut rng);
                         said.asked += 1;
                         asked.insert((seen.received.millis(), said.asked), seen);
                     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parallax_model::{ErrorKind, Outcome, Timestamp};
+use parallax_model::{ErrorKind, Outcome, Timestamp, second_look_timeout};
 use parallax_verdict::Observation;
 
 use crate::fault::Fault;
@@ -56,9 +56,27 @@ impl World {
     }
 
     /// One look, as the collector hears of it.
-    pub fn look(&self, agent: usize, target: usize, at: i64, rng: &mut Rng) -> Observation {
+    fn scheduled(&self, agent: usize, target: usize, at: i64, rng: &mut Rng) -> Observation {
+        self.look(agent, target, at, self.truth.fleet.targets[target].timeout, rng)
+    }
+
+    /// One look that was asked for.
+    pub fn second(&self, agent: usize, target: usize, at: i64, rng: &mut Rng) -> Observation {
+        let usual = Duration::from_secs_f64(self.noise.usual_ms(agent, target) / 1000.0);
+        let timeout = self.truth.fleet.targets[target].timeout;
+        self.look(agent, target, at, second_look_timeout(timeout, Some(usual)), rng)
+    }
+
+    fn look(
+        &self,
+        agent: usize,
+        target: usize,
+        at: i64,
+        timeout: Duration,
+        rng: &mut Rng,
+    ) -> Observation {
         let spec = &self.truth.fleet.targets[target];
-        let timeout_ms = spec.timeout.as_millis() as f64;
+        let timeout_ms = timeout.as_millis() as f64;
         let (mut kind, mut took_ms) = self.noise.look(agent, target, at, rng);
         let place = self.truth.places[agent];
         for fault in self.faults.iter().filter(|f| f.scope.covers(agent, place, target)) {
@@ -97,7 +115,7 @@ impl World {
                 let mut at = START_MS + (self.phases[agent * targets + target] * interval) as i64;
                 while at < self.plan.end_ms() {
                     let jitter = rng.range(0.0, 300.0) as i64;
-                    let seen = self.look(agent, target, at + jitter, &mut rng);
+                    let seen = self.scheduled(agent, target, at + jitter, &mut rng);
                     self.send(agent, at, seen, &mut rng, &mut all);
                     at += interval as i64;
                 }

@@ -32,7 +32,7 @@ impl Docket {
                 Some(end) => {
                     let mut open = self.opens.remove(at);
                     open.elsewhere = self.opens.iter().flat_map(Open::sets).collect();
-                    let until = self.let_dependants_recover(world, case, &open, end);
+                    let until = self.let_dependants_recover(world, &open, end);
                     close(world, case, open, end, Some(until), out);
                     closed = true;
                 }
@@ -43,10 +43,10 @@ impl Docket {
     }
 
     /// Answers until when they may take to recover.
-    fn let_dependants_recover(&mut self, world: &World, case: &Case, open: &Open, end: i64) -> i64 {
+    fn let_dependants_recover(&mut self, world: &World, open: &Open, end: i64) -> i64 {
         let until = end + AFTERMATH_INTERVALS * open.interval_ms(world);
         self.aftermath.extend(open.dependants.values().map(|&t| (t, until)));
-        self.past.insert(open.what, case.now);
+        self.past.insert(open.what, end);
         until
     }
 
@@ -54,10 +54,7 @@ impl Docket {
     pub(super) fn note_explained(&self, world: &mut World, case: &Case, findings: &[Finding]) {
         for finding in findings {
             let what = finding.what;
-            let open = self
-                .opens
-                .iter()
-                .any(|o| o.parts.contains(&what) || o.dependants.contains_key(&what));
+            let open = self.opens.iter().any(|o| o.sets().any(|set| set == what));
             let (first, last) = (finding.stretch.first as usize, finding.stretch.last as usize);
             // what goes on for longer is how the agent is, unless it turns out as a fault
             let brief = case.looks[last].at - case.looks[first].at <= HICCUP_MAX_MS;
@@ -148,6 +145,7 @@ impl Docket {
         for open in &mut self.opens {
             open.parts.retain(|&part| !gone(part));
             open.dependants.retain(|&part, _| !gone(part));
+            open.strangers.retain(|&part| !gone(part));
         }
         self.covered.clear();
         world.paths.iter_mut().for_each(|p| p.covered = false);

@@ -1,6 +1,7 @@
 //! The faults that are open, and what a new explanation means for them: told, moved, joined to
 //! the fault they come from, or over.
 
+mod beside;
 mod dependants;
 mod life;
 mod places;
@@ -14,10 +15,10 @@ use crate::case::{Case, Known};
 use crate::explain::Finding;
 use crate::open::{Open, interval_ms, timeout_ms};
 use crate::ready::{Witnesses, places, ready};
-use crate::recover::OVER_NATS;
 use crate::speak::{close, draft, first_word, told_as};
 use crate::suspect::What;
 use crate::world::World;
+use beside::is_stranger;
 use dependants::{is_due_to, likewise, may_fail_too, suffers};
 pub(crate) use shrink::STILL_BAD_MIN;
 
@@ -105,7 +106,7 @@ impl Docket {
     ) -> bool {
         let before = self.opens.len();
         self.aftermath.retain(|_, until| case.now <= *until);
-        self.past.retain(|what, at| case.now - *at <= FLAP_INTERVALS * interval_ms(world, *what));
+        self.past.retain(|what, end| case.now - *end <= FLAP_INTERVALS * interval_ms(world, *what));
         let mut news = self.refresh(world, case, findings);
         self.absorb_dependants(world, case, &mut news);
         self.join_regions(world, case, &mut news, out);
@@ -149,6 +150,7 @@ impl Docket {
             } else if !self.opens.iter().any(|o| {
                 let part = finding.what.target().map(What::Service) == Some(o.what);
                 part || o.dependants.contains_key(&finding.what)
+                    || o.strangers.contains(&finding.what)
             }) {
                 let target = finding.what.target();
                 if target.is_none_or(|t| !self.aftermath.contains_key(&t)) {
@@ -277,8 +279,13 @@ impl Docket {
                 }
                 continue;
             }
+            if let Some(open) = self.opens.iter_mut().find(|o| is_stranger(world, case, finding, o))
+            {
+                self.widened |= open.strangers.insert(finding.what);
+                continue;
+            }
             let moved = self.moved(world, case, finding, findings);
-            if moved.is_none() && self.is_part_of_open(world, finding.what, findings) {
+            if moved.is_none() && self.is_part_of_open(world, case, finding, findings) {
                 continue;
             }
             told = true;
@@ -294,32 +301,6 @@ impl Docket {
             self.close_parts(world, case, finding.what, out);
         }
         told
-    }
-
-    /// True if an open fault that goes on accounts for every path of `what`. A place does as long as it does not ease:
-    /// that its agents fail each by itself explains the same looks, now a little better, now a little worse.
-    fn is_part_of_open(&self, world: &World, what: What, findings: &[Finding]) -> bool {
-        self.opens.iter().any(|open| {
-            let place_fails = open.what.target().is_none() && open.easing.is_none();
-            let mut wholes = open.parts.iter().filter(|&&part| what.is_within(world, part));
-            wholes.any(|&part| place_fails || goes_on(findings, part))
-        })
-    }
-
-    /// Closes the faults that turned out to be parts of the one just told.
-    fn close_parts(&mut self, world: &mut World, case: &Case, whole: What, out: &mut Vec<Change>) {
-        let mut at = 0;
-        while at < self.opens.len() {
-            let open = &self.opens[at];
-            let inside = open.what != whole
-                && open.parts.iter().all(|&p| p != whole && p.is_within(world, whole));
-            if inside {
-                let gone = self.opens.remove(at);
-                close(world, case, gone, case.now, None, out);
-            } else {
-                at += 1;
-            }
-        }
     }
 
     /// A fault is told later if it is about to turn out as part of another: of a dependency that
@@ -350,54 +331,13 @@ impl Docket {
         dependency || spreading
     }
 
-    /// The open fault that a new finding takes the place of: one that explains nothing any more,
-    /// while most of its bad looks are explained by the finding.
-    fn moved(
-        &self,
-        world: &World,
-        case: &Case,
-        finding: &Finding,
-        findings: &[Finding],
-    ) -> Option<usize> {
-        self.opens.iter().position(|open| {
-            if open.parts.iter().chain([&open.what]).any(|&set| goes_on(findings, set)) {
-                return false;
-            }
-            let (mut mine, mut shared) = (0, 0);
-            for look in open.looks(world, case).filter(|l| open.is_bad(l)) {
-                mine += 1;
-                let path = &case.paths[look.path as usize];
-                shared += u32::from(path.sets().contains(&finding.set));
-            }
-            let same_target = open.what.target() == finding.what.target();
-            mine > 0 && shared * 3 >= mine * 2 && (same_target || finding.what.target().is_none())
-        })
-    }
-
-    fn replace(&mut self, world: &World, case: &Case, at: usize, draft: Open) {
-        let open = &mut self.opens[at];
-        let onset = open.fault.onset.min(draft.fault.onset);
-        let (id, opened) = (open.fault.id, open.fault.opened);
-        let told = open.told.take();
-        *open = draft;
-        (open.fault.id, open.fault.opened, open.fault.onset) = (id, opened, onset);
-        (open.told, open.said) = (told, i64::MIN);
-        open.weigh_state(world, case);
-    }
-
     fn push(&mut self, world: &World, case: &Case, mut open: Open, out: &mut Vec<Change>) {
         open.fault.id = self.next_id();
         if let Some(over) = self.past.remove(&open.what) {
             // it must stay away for longer than it did: the next time it is the same fault
-            let away = open.onset_ms() - over.min(open.onset_ms());
-            open.pause = away + 2 * open.interval_ms(world);
+            open.pause = open.onset_ms() - over.min(open.onset_ms());
         }
         out.push(Change::Opened(Box::new(first_word(world, case, &mut open))));
         self.opens.push(open);
     }
-}
-
-/// True if a set is at fault, as the latest sitting has it, and that is not over.
-fn goes_on(findings: &[Finding], what: What) -> bool {
-    findings.iter().any(|f| f.what == what && f.stretch.after > -OVER_NATS)
 }
