@@ -92,10 +92,15 @@ pub(crate) fn ok_nats(rate: f64) -> f64 {
 
 /// How long good looks must last that began at `from`, ms. Its age is what it was then: when it fails again it
 /// is older, and no surer of its end.
-pub(crate) fn hold_ms(open: &Open, interval: i64, from: i64) -> i64 {
+fn hold_ms(open: &Open, interval: i64, from: i64) -> i64 {
+    hold_after_ms(open, interval, from, open.pause)
+}
+
+/// … if it paused for so long at most.
+pub(crate) fn hold_after_ms(open: &Open, interval: i64, from: i64, pause: i64) -> i64 {
     let young = from - open.onset_ms() < YOUNG_INTERVALS * interval;
     let hold = if young { HOLD_YOUNG_INTERVALS } else { HOLD_INTERVALS } * interval as f64;
-    let hold = hold.max(open.pause as f64 * PAUSE_FACTOR);
+    let hold = hold.max(pause as f64 * PAUSE_FACTOR);
     hold.min(HOLD_INTERVALS_MAX * interval as f64) as i64
 }
 
