@@ -26,6 +26,8 @@ const NEXT_REGION_COST: f64 = 5.0;
 const MIXED_NATS: f64 = 8.0;
 /// … and times that such places are struck off.
 const MIXED_MAX: usize = 3;
+/// New places in trouble from which on it is asked whether it is none of them.
+const PLACES_MIN: usize = 2;
 /// Times a pick may be replaced by a better rival.
 const SWAPS_MAX: usize = 4;
 
@@ -64,6 +66,9 @@ pub(crate) fn explain(case: &Case, ledger: &Ledger, blank: &mut Sheet<'_>) -> Ve
         wanted.retain(|set| !mixed.contains(set));
         picks = greedy(case, blank.clone(), wanted.clone(), PICKS_MAX, &[]);
     }
+    if let Some(instead) = without_places(case, blank, &wanted, &picks) {
+        picks = instead;
+    }
     for _ in 0..SWAPS_MAX {
         let (findings, swap) = weigh(case, ledger, blank, &wanted, &picks);
         match swap {
@@ -72,6 +77,27 @@ pub(crate) fn explain(case: &Case, ledger: &Ledger, blank: &mut Sheet<'_>) -> Ve
         }
     }
     weigh(case, ledger, blank, &wanted, &picks).0
+}
+
+/// What explains more than new places in trouble do, several of them, without any. Each gains most for itself where those who
+/// looked first at services that are down stand there, and takes from the services what would show that it is them.
+fn without_places(
+    case: &Case,
+    blank: &Sheet<'_>,
+    wanted: &[u32],
+    picks: &[Pick],
+) -> Option<Vec<Pick>> {
+    let is_new_place = |set: u32| {
+        let suspect = &case.suspects[set as usize];
+        suspect.what.target().is_none() && !suspect.open
+    };
+    if picks.iter().filter(|p| is_new_place(p.set)).count() < PLACES_MIN {
+        return None;
+    }
+    let others = wanted.iter().copied().filter(|&set| !is_new_place(set)).collect();
+    let instead = greedy(case, blank.clone(), others, PICKS_MAX, &[]);
+    let net = |picks: &[Pick]| picks.iter().map(|p| p.net).sum::<f64>();
+    (net(&instead) > net(picks)).then_some(instead)
 }
 
 /// Looks at each target, bad and all.

@@ -95,7 +95,12 @@ pub(crate) fn ok_nats(rate: f64) -> f64 {
 
 /// How long good looks must last that began at `from`, ms. Its age is what it was then: when it fails again it
 /// is older, and no surer of its end.
-pub(crate) fn hold_ms(open: &Open, interval: i64, from: i64) -> i64 {
+fn hold_ms(open: &Open, interval: i64, from: i64) -> i64 {
+    hold_after_ms(open, interval, from, open.pause)
+}
+
+/// … if it paused for so long at most.
+pub(crate) fn hold_after_ms(open: &Open, interval: i64, from: i64, pause: i64) -> i64 {
     let young = from - open.onset_ms() < YOUNG_INTERVALS * interval;
     let intervals = match (young, open.share < PARTIAL_SHARE) {
         (true, _) => HOLD_YOUNG_INTERVALS,
@@ -103,7 +108,7 @@ pub(crate) fn hold_ms(open: &Open, interval: i64, from: i64) -> i64 {
         (false, false) => HOLD_INTERVALS,
     };
     let hold = intervals * interval as f64;
-    let hold = hold.max(open.pause as f64 * PAUSE_FACTOR);
+    let hold = hold.max(pause as f64 * PAUSE_FACTOR);
     hold.min(HOLD_INTERVALS_MAX * interval as f64) as i64
 }
 

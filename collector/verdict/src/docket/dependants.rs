@@ -21,9 +21,13 @@ const DEPENDANT_BAD_MIN: u32 = 3;
 const DEPENDANT_INTERVALS: i64 = 4;
 const DEPENDANT_LATE_MARGIN: f64 = 12.0;
 
-/// A dependency is well if so many looks more are good than fail; one where few look, as each is waited for.
-const WELL_SURPLUS: u32 = 2;
+/// Nats by which looks must say that a dependency is well, about two of them; one where few look at it from where the target
+/// fails, as each is waited for …
+const WELL_NATS: f64 = 4.5;
+const WELL_FEW_NATS: f64 = 2.0;
 const FEW_WAYS: usize = 6;
+/// … of which one look says so many at most, good or bad.
+const LOOK_NATS_MAX: f64 = 2.5;
 
 impl Docket {
     /// Findings about targets that need one at fault are part of that fault.
@@ -130,20 +134,63 @@ pub(super) fn likewise(open: &Open, dependant: u32) -> impl Iterator<Item = What
     })
 }
 
-/// True unless looks at a target were good since then, more of them than failed: an answer comes at once, what times out is
-/// heard of late, and even what is down answers now and then.
-pub(super) fn may_fail_too(world: &World, target: u32, since: i64, now: i64) -> bool {
-    let (mut bad, mut good) = (0_u32, 0_u32);
-    let paths = world.targets[target as usize].paths.iter().map(|&id| &world.paths[id as usize]);
+/// True unless looks at what the target of a finding needs say by now that it is well: an answer comes at once, what times out is
+/// heard of late, and even what is down answers now and then. A good look says as much as it is unlikely if this fails as the
+/// target does, which is little for a target that fails in part, or from where that works.
+pub(super) fn may_fail_too(
+    world: &World,
+    finding: &Finding,
+    needed: u32,
+    since: i64,
+    now: i64,
+) -> bool {
+    let Some(target) = finding.what.target() else { return false };
+    let paths = world.targets[needed as usize].paths.iter().map(|&id| &world.paths[id as usize]);
     // what never worked, or hardly ever does, says nothing of it
-    let ways: Vec<&Path> = paths.filter(|p| p.vain_since.is_none() && !p.is_useless()).collect();
-    for path in &ways {
-        let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
-        let fresh = path.seen().rev().take_while(|s| corrected_ms(now, offset_ms, s.at) >= since);
-        for seen in fresh {
-            *(if seen.mark.is_fail() { &mut bad } else { &mut good }) += 1;
-        }
+    let ways = paths.filter(|p| p.vain_since.is_none() && !p.is_useless());
+    // what is needed may have failed before anybody looked at what needs it
+    let before = since - interval_ms(world, finding.what);
+    let slow = finding.stretch.slow;
+    let count = |path, bad_since| count(world, path, slow, [bad_since, since], now);
+    let (mut nats, mut same) = (0.0, 0);
+    for path in ways {
+        let covered = finding.what.covers(world, path.agent, target);
+        same += usize::from(covered);
+        let rate = if covered { finding.stretch.rate } else { 0.0 };
+        let own = world.path_of(path.agent, target);
+        let (bad, good) = own.map_or((0, 0), |id| count(&world.paths[id as usize], since));
+        let share = (f64::from(bad) + rate) / f64::from(bad + good + 1);
+        let (bad, good) = count(path, before);
+        nats += f64::from(good) * (-(1.0 - share).ln()).min(LOOK_NATS_MAX);
+        nats -= f64::from(bad) * LOOK_NATS_MAX;
     }
-    let surplus = if ways.len() < FEW_WAYS { 1 } else { WELL_SURPLUS };
-    !ways.is_empty() && good < bad + surplus
+    // nobody waits for what nobody looks at from there
+    let needs = match same {
+        0 => 0.0,
+        1..FEW_WAYS => WELL_FEW_NATS,
+        FEW_WAYS.. => WELL_NATS,
+    };
+    nats < needs
+}
+
+/// Looks of a path that failed (or were slow, if that is asked), and that did not, each since its time.
+fn count(
+    world: &World,
+    path: &Path,
+    slow: bool,
+    [bad_since, good_since]: [i64; 2],
+    now: i64,
+) -> (u32, u32) {
+    let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
+    let (mut bad, mut good) = (0, 0);
+    for seen in path.seen().rev() {
+        let at = corrected_ms(now, offset_ms, seen.at);
+        if at < bad_since {
+            break;
+        }
+        let is_bad = if slow { seen.mark.is_bad() } else { seen.mark.is_fail() };
+        bad += u32::from(is_bad);
+        good += u32::from(!is_bad && at >= good_since);
+    }
+    (bad, good)
 }

@@ -316,7 +316,8 @@ impl Docket {
         let onset = case.looks[finding.stretch.first as usize].at;
         let told = |d: u32| self.opens.iter().any(|o| o.what.target() == Some(d));
         let needs = &world.targets[t as usize].needs;
-        let dependency = needs.iter().any(|&d| !told(d) && may_fail_too(world, d, onset, case.now));
+        let dependency =
+            needs.iter().any(|&d| !told(d) && may_fail_too(world, finding, d, onset, case.now));
         let spreading = places::is_part(what) && {
             let elsewhere: BTreeSet<u32> = case.looks[..=finding.stretch.first as usize]
                 .iter()

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Docket;
 use crate::case::Case;
 use crate::open::Open;
-use crate::recover::{OVER_NATS, hold_ms, ok_nats};
+use crate::recover::{OVER_NATS, hold_after_ms, ok_nats};
 use crate::suspect::What;
 use crate::world::{NONE, World};
 
@@ -49,19 +49,29 @@ impl Docket {
     /// Lets faults of services go on in fewer regions than before.
     pub(super) fn shrink(&mut self, world: &mut World, case: &Case) {
         for open in &mut self.opens {
-            if let Some((left, since)) = regions_left(world, case, open) {
-                settle_others(world, case, open, &left);
-                open.parts = left;
-                open.shrunk = Some(since);
+            if let Some(left) = regions_left(world, case, open) {
+                settle_others(world, case, open, &left.parts);
+                open.parts = left.parts;
+                open.shrunk = Some(left.since);
+                // what paused before were the regions where it is over now
+                (open.pause, open.pauses, open.easing) = (left.pause, 0, None);
                 self.widened = true;
             }
         }
     }
 }
 
-/// The parts in which a fault goes on, and since when it is over in all others; none if it goes on
-/// everywhere, or is about to end.
-fn regions_left(world: &World, case: &Case, open: &Open) -> Option<(BTreeSet<What>, i64)> {
+/// Where a fault goes on.
+struct Left {
+    parts: BTreeSet<What>,
+    /// Since when it is over in all other regions, ms.
+    since: i64,
+    /// The longest time without a bad look since, ms.
+    pause: i64,
+}
+
+/// The parts in which a fault goes on; none if it goes on everywhere, or is about to end.
+fn regions_left(world: &World, case: &Case, open: &Open) -> Option<Left> {
     let What::Service(target) = open.what else { return None };
     let mut regions: BTreeMap<u32, Course> = BTreeMap::new();
     for look in open.looks(world, case).take_while(|l| l.at >= open.onset_ms()) {
@@ -71,8 +81,10 @@ fn regions_left(world: &World, case: &Case, open: &Open) -> Option<(BTreeSet<Wha
     if open.slow || regions.len() < 2 || regions.contains_key(&NONE) {
         return None;
     }
-    let hold = hold_ms(open, open.interval_ms(world), open.last_bad);
-    let well = |course: &Course| course.good >= WELL_MIN && case.now - course.good_from >= hold;
+    // that most looks are good while few regions fail is no pause of the fault: it pauses when those do
+    let hold = |pause| hold_after_ms(open, open.interval_ms(world), open.last_bad, pause);
+    let lasts = |course: &Course, hold| case.now - course.good_from >= hold;
+    let well = |course: &Course| course.good >= WELL_MIN && lasts(course, hold(0));
     let (over, left): (Vec<_>, Vec<_>) = regions.into_iter().partition(|(_, c)| well(c));
     let since = over.iter().map(|(_, course)| course.good_from).max()?;
     let (mut bad, mut all) = (0, 0);
@@ -83,10 +95,24 @@ fn regions_left(world: &World, case: &Case, open: &Open) -> Option<(BTreeSet<Wha
         }
         (bad, all) = (bad + its_bad, all + its_all);
     }
+    let pause = longest_pause(left.iter().map(|(_, course)| course), since, case.now);
     let nats = ok_nats(f64::from(bad) / f64::from(all.max(1)));
-    let spared = |course: &Course| f64::from(course.good) * nats >= OVER_NATS;
+    let spared = |c: &Course| f64::from(c.good) * nats >= OVER_NATS && lasts(c, hold(pause));
     let parts = left.iter().map(|&(r, _)| What::ServiceRegion(target, r)).collect();
-    (!left.is_empty() && over.iter().all(|(_, c)| spared(c))).then_some((parts, since))
+    (!left.is_empty() && over.iter().all(|(_, c)| spared(c))).then_some(Left {
+        parts,
+        since,
+        pause,
+    })
+}
+
+/// The longest time since then in which no look from these regions was bad.
+fn longest_pause<'a>(of: impl Iterator<Item = &'a Course>, since: i64, now: i64) -> i64 {
+    let fresh = |course: &'a Course| course.looks.iter().take_while(move |(at, _)| *at >= since);
+    let mut bad: Vec<i64> = of.flat_map(fresh).filter(|(_, bad)| *bad).map(|(at, _)| *at).collect();
+    bad.extend([since, now]);
+    bad.sort_unstable();
+    bad.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
 }
 
 /// What failed where it is over now is evidence of nothing any more.

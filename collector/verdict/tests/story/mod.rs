@@ -127,6 +127,9 @@ struct Say {
     #[serde(default)]
     regions: Vec<String>,
     reason: Option<String>,
+    /// Whether it is told is left to chance.
+    #[serde(default)]
+    maybe: bool,
 }
 
 /// What must be said of a target all the while.
