@@ -16,6 +16,8 @@
 mod plan;
 mod punctual;
 mod runner;
+#[cfg(test)]
+mod tests;
 
 pub use plan::{Due, Plan};
 pub use punctual::{Minute, Punctual};
