@@ -62,8 +62,9 @@ pub struct Runner<L> {
     paused_until: Duration,
     /// More was due when the pause began.
     pressed: bool,
-    looks: JoinSet<ProbeResult>,
-    running: HashMap<Id, (TargetName, bool)>,
+    /// Results, and how long the looks took in all: some tell a latency that is less.
+    looks: JoinSet<(ProbeResult, Duration)>,
+    running: HashMap<Id, (Arc<Target>, bool)>,
     /// Targets whose scheduled look is under way.
     busy: HashSet<TargetName>,
     asked_running: usize,
@@ -76,11 +77,12 @@ pub struct Runner<L> {
 
 impl<L, F> Runner<L>
 where
-    L: Fn(Arc<Target>, bool) -> F,
+    L: Fn(Arc<Target>, Duration, bool) -> F,
     F: Future<Output = ProbeResult> + Send + 'static,
 {
-    /// A runner without targets that nobody listens to. `look` makes one look, `true` if it was asked
-    /// for; results go to `results`, and what the schedule counts of itself to `punctual`.
+    /// A runner without targets that nobody listens to. `look` makes one look within the time it is
+    /// given, `true` if it was asked for; results go to `results`, and what the schedule counts of itself
+    /// to `punctual`.
     pub fn new(
         agent: AgentName,
         at_once_max: usize,
@@ -172,8 +174,8 @@ where
             && self.has_room_for_asked()
             && let Some((name, since)) = self.asked_waiting.pop_front()
         {
-            if let Some(target) = self.plan.target(&name).cloned() {
-                self.start(target, true, since);
+            if let Some((target, within)) = self.plan.asked(&name) {
+                self.start(target, within, true, since);
                 begun += 1;
             }
         }
@@ -185,7 +187,8 @@ where
             if self.busy.contains(&due.target.name) {
                 self.punctual.overtaken();
             } else {
-                self.start(due.target, false, due.at);
+                let within = due.target.timeout;
+                self.start(due.target, within, false, due.at);
                 begun += 1;
             }
         }
@@ -195,37 +198,42 @@ where
         }
     }
 
-    fn start(&mut self, target: Arc<Target>, asked: bool, due: Duration) {
-        let name = target.name.clone();
-        let (look, punctual) = ((self.look)(target, asked), Arc::clone(&self.punctual));
+    fn start(&mut self, target: Arc<Target>, within: Duration, asked: bool, due: Duration) {
+        let look = (self.look)(Arc::clone(&target), within, asked);
+        let punctual = Arc::clone(&self.punctual);
         let due = self.origin + due;
         let look = async move {
-            punctual.began(due.elapsed());
-            look.await
+            let begun = Instant::now();
+            punctual.began(begun - due);
+            (look.await, begun.elapsed())
         };
         let id = self.looks.spawn(look).id();
         if asked {
             self.asked_running += 1;
         } else {
-            self.busy.insert(name.clone());
+            self.busy.insert(target.name.clone());
         }
-        self.running.insert(id, (name, asked));
+        self.running.insert(id, (target, asked));
     }
 
-    async fn finish(&mut self, ended: Result<(Id, ProbeResult), JoinError>) {
+    async fn finish(&mut self, ended: Result<(Id, (ProbeResult, Duration)), JoinError>) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        if let Some((name, asked)) = self.running.remove(&id) {
+        if let Some((target, asked)) = self.running.remove(&id) {
             if asked {
                 self.asked_running -= 1;
             } else {
-                self.busy.remove(&name);
+                self.busy.remove(&target.name);
             }
-            if let Err(error) = &ended {
-                tracing::error!(target_name = %name, %error, "a look broke down");
-                self.punctual.overtaken();
+            match &ended {
+                Ok((_, (result, took))) if result.outcome.is_ok() => self.plan.took(&target, *took),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(target_name = %target.name, %error, "a look broke down");
+                    self.punctual.overtaken();
+                }
             }
         }
-        if let Ok((_, result)) = ended
+        if let Ok((_, (result, _))) = ended
             && self.results.send(result).await.is_err()
         {
             tracing::debug!("a result came after the end");
