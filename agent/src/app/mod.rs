@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Config;
 use crate::config::Declared;
 use crate::fitness::{self, References};
-use crate::probe::{Belongings, Doctor, Keys, Surroundings, TlsError, look};
+use crate::probe::{Belongings, Doctor, Keys, Surroundings, TlsError, look_within};
 use crate::schedule::{Beat, Order, Punctual, Runner};
 use crate::spool::{Folder, Spool};
 use crate::uplink::{Condition, DISMISSED_FOR, Standing, Uplink, Wanted};
@@ -125,11 +125,11 @@ impl Agent {
 
         let (around, seen) = (Arc::new(around), Arc::clone(&references));
         let doctor = Doctor::new(Arc::clone(&around));
-        let look = move |target: Arc<Target>, asked| {
+        let look = move |target: Arc<Target>, within, asked| {
             let (around, seen) = (Arc::clone(&around), Arc::clone(&seen));
             let doctor = Arc::clone(&doctor);
             async move {
-                let mut result = look(&target, &around, now(), asked).await;
+                let mut result = look_within(within, &target, &around, now(), asked).await;
                 doctor.saw(&target, &mut result);
                 seen.saw(&target, result.outcome.is_ok(), Instant::now());
                 result

@@ -1,8 +1,8 @@
 //! One look at one target, as a value.
 //!
-//! Contract: [`look`] always returns a [`ProbeResult`], within the target's timeout; every stage that
-//! was begun has its time, also when it failed. Each look resolves anew, connects anew and shakes
-//! hands anew: what a cache would hide is what we are here to see.
+//! Contract: [`look`] always returns a [`ProbeResult`], within the target's timeout ([`look_within`]: within the
+//! time it is given); every stage that was begun has its time, also when it failed. Each look resolves anew,
+//! connects anew and shakes hands anew: what a cache would hide is what we are here to see.
 //!
 //! Never: a log line about its result, a word to spool or network, a second try. What the answer
 //! means is judged elsewhere; here it is only told apart, in the words of
@@ -129,8 +129,19 @@ pub async fn look(
     started: Timestamp,
     asked: bool,
 ) -> ProbeResult {
+    look_within(target.timeout, target, around, started, asked).await
+}
+
+/// The same, with a timeout for this look alone.
+pub async fn look_within(
+    timeout: Duration,
+    target: &Target,
+    around: &Surroundings,
+    started: Timestamp,
+    asked: bool,
+) -> ProbeResult {
     let begun = Instant::now();
-    let deadline = begun.checked_add(target.timeout).unwrap_or(begun + LATENCY_CAP);
+    let deadline = begun.checked_add(timeout).unwrap_or(begun + LATENCY_CAP);
     let mark = Mark::new(begun);
     let mut course = Course::new(&mark, deadline);
     let outcome = tokio::time::timeout_at(deadline.into(), async {
@@ -148,7 +159,7 @@ pub async fn look(
     let failure = match outcome {
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure),
-        Err(_) => Some(Failure::timeout(&target.check, course.running(), target.timeout)),
+        Err(_) => Some(Failure::timeout(&target.check, course.running(), timeout)),
     };
     let ended = Instant::now();
     course.end(ended);

@@ -8,6 +8,10 @@
 //! counted as missed, never made up for: two looks in a row say no more than one. [`Punctual`] counts
 //! what is our own doing, and never the targets'.
 //!
+//! A look in its slot may take as long as its target allows. One that was asked for may take less where the
+//! last good look was quick ([`second_look_timeout`](parallax_model::second_look_timeout)); how long that
+//! took is known until the target's check changes.
+//!
 //! Time is the monotonic clock's; the wall clock may jump as it likes. The loop that serves the plan
 //! beats ([`Beat`]): when it hangs, and looking with it, the beat stops.
 //!
@@ -16,6 +20,8 @@
 mod plan;
 mod punctual;
 mod runner;
+#[cfg(test)]
+mod tests;
 
 pub use plan::{Due, Plan};
 pub use punctual::{Minute, Punctual};

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parallax_model::{AgentName, Target, TargetName};
+use parallax_model::{AgentName, Target, TargetName, second_look_timeout};
 
 /// A slot wanders by up to this part of its interval, so that nothing that repeats in the network
 /// falls into step with it.
@@ -26,6 +26,7 @@ const FIRST_LOOK_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Plan {
     agent: AgentName,
+    /// By name.
     entries: Vec<Entry>,
     due: BinaryHeap<Reverse<(Duration, usize)>>,
 }
@@ -37,6 +38,8 @@ struct Entry {
     due: Duration,
     /// The slot that is due; none for the early first look.
     slot: Option<u64>,
+    /// How long the latest good look took since the check was assigned, in ms: ten thousand targets have one each.
+    usual_ms: Option<u32>,
 }
 
 /// A target whose slot has come.
@@ -66,22 +69,36 @@ impl Plan {
         self.entries.len()
     }
 
-    /// The target of that name.
-    pub fn target(&self, name: &TargetName) -> Option<&Arc<Target>> {
-        self.entries.iter().map(|entry| &entry.target).find(|target| target.name == *name)
+    /// The target of that name, and how long a look at it may take that was asked for.
+    pub fn asked(&self, name: &TargetName) -> Option<(Arc<Target>, Duration)> {
+        let entry = self.entries.get(self.position(name)?)?;
+        let usual = entry.usual_ms.map(|ms| Duration::from_millis(ms.into()));
+        Some((Arc::clone(&entry.target), second_look_timeout(entry.target.timeout, usual)))
+    }
+
+    /// A good look took so long. One at a target that was assigned anew meanwhile says nothing.
+    pub fn took(&mut self, target: &Arc<Target>, time: Duration) {
+        let entry = self.position(&target.name).and_then(|at| self.entries.get_mut(at));
+        if let Some(entry) = entry.filter(|entry| Arc::ptr_eq(&entry.target, target)) {
+            entry.usual_ms = u32::try_from(time.as_millis()).ok();
+        }
     }
 
     /// Replaces all targets. One that keeps its name and interval keeps its slots, also one that is
-    /// due and not served yet.
-    pub fn replace(&mut self, now: Duration, targets: Vec<Target>) {
+    /// due and not served yet; one that keeps its check is known to take as long as before.
+    pub fn replace(&mut self, now: Duration, mut targets: Vec<Target>) {
         let mut old: HashMap<TargetName, Entry> =
             self.entries.drain(..).map(|e| (e.target.name.clone(), e)).collect();
+        targets.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for target in targets {
-            let kept = old.remove(&target.name).filter(|e| e.target.interval == target.interval);
+            let known = old.remove(&target.name);
+            let same = known.as_ref().filter(|e| e.target.check == target.check);
+            let usual_ms = same.and_then(|e| e.usual_ms);
+            let kept = known.filter(|e| e.target.interval == target.interval);
             let target = Arc::new(target);
             self.entries.push(match kept {
-                Some(entry) => Entry { target, ..entry },
-                None => Entry::new(&self.agent, target, now),
+                Some(entry) => Entry { target, usual_ms, ..entry },
+                None => Entry { usual_ms, ..Entry::new(&self.agent, target, now) },
             });
         }
         let due = |(at, entry): (usize, &Entry)| Reverse((entry.due, at));
@@ -97,13 +114,17 @@ impl Plan {
         self.due.push(Reverse((entry.due, at)));
         Some(Due { target: Arc::clone(&entry.target), at: came, missed })
     }
+
+    fn position(&self, name: &TargetName) -> Option<usize> {
+        self.entries.binary_search_by(|entry| entry.target.name.cmp(name)).ok()
+    }
 }
 
 impl Entry {
     fn new(agent: &AgentName, target: Arc<Target>, now: Duration) -> Self {
         let seed = hash(&(agent.as_str(), target.name.as_str()));
         let interval = target.interval;
-        let mut entry = Self { target, seed, due: now, slot: None };
+        let mut entry = Self { target, seed, due: now, slot: None, usual_ms: None };
         if interval > FIRST_LOOK_WITHIN {
             entry.due = together(interval, now + FIRST_LOOK_WITHIN.mul_f64(fraction(seed)));
         } else {
@@ -235,6 +256,27 @@ mod tests {
         let due = plan.pop(late).unwrap();
         assert_eq!(due.missed, 10);
         assert!(plan.next().unwrap() > late && plan.pop(late).is_none());
+    }
+
+    #[test]
+    fn what_is_usual_is_known_until_the_check_changes() {
+        let patient = |name| Target { timeout: 5 * SECOND, ..target(name, SECOND) };
+        let within = |plan: &Plan, name| plan.asked(&TargetName::new(name).unwrap()).unwrap().1;
+        let mut plan = plan(vec![patient("shop"), patient("auth")]);
+        let shop = plan.asked(&TargetName::new("shop").unwrap()).unwrap().0;
+        plan.took(&shop, SECOND / 2);
+        assert_eq!((within(&plan, "shop"), within(&plan, "auth")), (3 * SECOND, 5 * SECOND));
+
+        let rarer = Target { interval: 9 * SECOND, ..patient("shop") };
+        plan.replace(SECOND, vec![patient("bank"), rarer.clone(), patient("auth")]);
+        assert_eq!((within(&plan, "shop"), within(&plan, "bank")), (3 * SECOND, 5 * SECOND));
+
+        let elsewhere = Check::Tcp(TcpCheck::to("b:1"));
+        plan.replace(SECOND, vec![Target { check: elsewhere, ..rarer }]);
+        assert_eq!(within(&plan, "shop"), 5 * SECOND);
+        // a look that began before
+        plan.took(&shop, SECOND / 2);
+        assert_eq!(within(&plan, "shop"), 5 * SECOND);
     }
 
     proptest! {

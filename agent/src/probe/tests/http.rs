@@ -102,6 +102,16 @@ async fn a_peer_that_goes_away_is_told_by_when_it_went() {
 }
 
 #[tokio::test]
+async fn a_look_that_is_given_less_time_says_how_long_it_waited() {
+    let silent = get(&format!("http://{}/", stalling(b"").await));
+    let patient = target(Check::Http(silent), PATIENCE);
+    let result = look_within(BRIEF, &patient, &plain(), Timestamp::EPOCH, true).await;
+    assert_eq!(kind(&result), Some(ErrorKind::Timeout));
+    assert_eq!(detail(&result), "no answer within 200ms");
+    assert!(result.latency >= BRIEF && result.latency < PATIENCE / 4, "{:?}", result.latency);
+}
+
+#[tokio::test]
 async fn a_slow_peer_is_told_by_what_it_withholds() {
     let silent = stalling(b"").await;
     let result = http_look(get(&format!("http://{silent}/")), BRIEF).await;

@@ -25,7 +25,7 @@ use parallax_model::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Surroundings, look};
+use super::{Surroundings, look, look_within};
 
 /// Long enough that only a look that hangs meets it.
 const PATIENCE: Duration = Duration::from_secs(20);
