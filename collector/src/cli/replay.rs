@@ -14,7 +14,9 @@ use crate::replay::{Replay, ReplayError, Score, Scores, run as replay};
   parallax replay --fleet fleet.toml --results results.csv --output /dev/null --policy any,majority,count:3
   zcat results.csv.gz | parallax replay --fleet fleet.toml --results - --output verdicts.jsonl
 
-`parallax export results` writes both files of what your own collector heard.
+`parallax export results` writes both files of what your own collector heard. Results are plain CSV: packed
+ones are unpacked on the way. The exit code is 1 for a malformed row, 2 where a file is not there or not what it
+should be.
 
 A line has an event: \"opened\", \"updated\" or \"closed\" of a fault, or \"policy\" where a rule turns, those
 that targets of FLEET.toml have as their own (policy = \"count:2\") included.")]
@@ -57,8 +59,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Err(ReplayError::Fleet(mistakes)) => Err(Failure::usage(mistakes)),
-        Err(why) => Err(why.into()),
+        // the wrong file was named
+        Err(why @ (ReplayError::Fleet(_) | ReplayError::Results { .. })) => {
+            Err(Failure::usage(why))
+        }
+        Err(why @ (ReplayError::File { .. } | ReplayError::Row { .. })) => Err(why.into()),
     }
 }
 
