@@ -106,7 +106,7 @@ fn a_row_that_goes_back_is_taken_as_of_now_and_counted() {
 #[test]
 fn what_is_no_results_is_named_and_nothing_is_written_over() {
     let folder = Folder::new("");
-    let told = |what: &dyn Fn(&std::path::Path)| {
+    let told = |what: &dyn Fn(&Path)| {
         let results = folder.path("results.csv");
         drop(std::fs::remove_file(&results));
         std::fs::write(folder.path("out.jsonl"), "kept").unwrap();
@@ -118,8 +118,7 @@ fn what_is_no_results_is_named_and_nothing_is_written_over() {
         let begin = format!("{}: ", results.display());
         why.to_string().strip_prefix(&begin).unwrap().to_owned()
     };
-    let file =
-        |bytes: &'static [u8]| move |path: &std::path::Path| std::fs::write(path, bytes).unwrap();
+    let file = |bytes: &'static [u8]| move |path: &Path| std::fs::write(path, bytes).unwrap();
     let unpack = |tool: &str| {
         let file = folder.path("results.csv").display().to_string();
         format!("{tool} {file} | parallax replay --fleet FLEET.toml --results -")
@@ -185,6 +184,8 @@ fn rules_are_held_beside_the_engine() {
     let (done, ..) = folder.run(false);
     let scores = done.unwrap().scores;
     assert_eq!((scores.faults, scores.beyond), (1, 0));
+    let service = parallax_model::Locus::Service { target: "shop".parse().unwrap() };
+    assert_eq!(scores.told, [(service, 1)]);
     let score = |n: usize| {
         let s = &scores.rules[n];
         (s.alarms, s.shared, s.missed, s.later_ms.map(|ms| ms.clamp(-60_000, 60_000) / 10_000))

@@ -22,7 +22,7 @@ pub(super) use headline::rank;
 pub use headline::{Headline, Tone, headline};
 pub use place::place;
 pub use policy::policy;
-pub use say::{duration, instant, kind_in_words, percent, rfc3339};
+pub use say::{duration, instant, kind_in_words, percent, plural, rfc3339};
 
 /// Unfit witnesses that are named.
 const DOUBTFUL_MAX: usize = 3;
@@ -166,7 +166,7 @@ fn affected(fault: &Fault) -> Option<String> {
 
 fn confidence(fault: &Fault) -> String {
     let (sure, seen) = (percent(fault.confidence.get()), fault.coverage);
-    let places = say::plural(u64::from(seen.assigned), "place");
+    let places = plural(u64::from(seen.assigned), "place");
     format!("Confidence {sure}, with {} of {places} bearing witness.", seen.domains)
 }
 
