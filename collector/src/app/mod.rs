@@ -125,6 +125,7 @@ impl Collector {
         let identity = identity(&data_dir, &kept).await?;
         let agents: Arc<[AgentSpec]> = config.agents.into();
         config.agents = roll::agents(&agents, &identity);
+        roll::doubt_rules(&config.agents, &config.targets);
 
         let edge = edge(Arc::clone(&read) as Arc<dyn ReadStore>, &options);
         let (committed, commits) = mpsc::channel(COMMITS_WAITING_MAX);

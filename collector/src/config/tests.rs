@@ -263,6 +263,27 @@ fn what_is_no_rule_is_told_with_those_that_are() {
     }
 }
 
+/// Nothing is wrong with it, so that it goes into force; who joins is not known to the file.
+#[test]
+fn a_rule_that_the_declared_agents_cannot_meet_is_doubted_at_its_line() {
+    let agent = |name, region| format!("[[agents]]\nname = \"{name}\"\nregion = \"{region}\"\n");
+    let agents = agent("a", "r1") + &agent("b", "r1") + &agent("c", "r2");
+    let rule = |n: u32| {
+        format!(
+            "[[targets]]\nname = \"shop\"\npolicy = \"count:{n}\"\nhttp = {{ url = \"https://shop/\" }}\n"
+        )
+    };
+    let doubts = |text: String| {
+        let (_folder, config) = loaded(&[("parallax.toml", &text)]);
+        config.unwrap().doubts.iter().map(|d| (d.line, d.what.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(doubts(agents.clone() + &rule(2)), []);
+    assert_eq!(doubts(rule(9)), [], "all of its agents join");
+    let what = "policy: count:3 takes 3 places, and the agents declared here look at shop from 2: unless others \
+                join, it never says down; lower it, or add agents elsewhere";
+    assert_eq!(doubts(agents + &rule(3)), [(Some(12), what.to_owned())]);
+}
+
 #[test]
 fn circles_of_dependencies_are_told_once_each() {
     let target = |name: &str, on: &str| {

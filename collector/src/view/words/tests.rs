@@ -351,6 +351,7 @@ fn a_rule_and_the_engine_are_told_in_one_sentence() {
         rule: name(rule),
         word,
         votes: Votes { down, voting },
+        assigned: 5,
     };
     let (up, degraded, unknown) = (TargetState::Up, TargetState::Degraded, TargetState::Unknown);
     for (ruling, state, faults, words) in [
@@ -378,6 +379,20 @@ fn a_rule_and_the_engine_are_told_in_one_sentence() {
             unknown,
             &[],
             "Your rule all says nothing, as nobody votes; the engine says unknown.",
+        ),
+        (
+            Ruling { assigned: 3, ..ruling("count:4", word(false), 0, 3) },
+            up,
+            &[],
+            "Your rule count:4 says up since 2025-12-25 22:52:12 UTC (0 of 3 places down), and cannot say down, as \
+             only 3 places look; the engine says up.",
+        ),
+        (
+            Ruling { assigned: 1, ..ruling("count:2", None, 0, 0) },
+            unknown,
+            &[],
+            "Your rule count:2 says nothing, as nobody votes, and cannot say down, as only 1 place looks; the \
+             engine says unknown.",
         ),
     ] {
         assert_eq!(policy(&ruling, state, faults), words);
