@@ -14,6 +14,7 @@ mod source;
 mod target;
 mod webhook;
 mod whole;
+mod write;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use section::{Field, File, Section};
 use source::{Place, Report, Source};
 use target::{Declared, Defaults};
 use url::Url;
+pub use write::fleet_of;
 
 use crate::identity::{MemberRow, Own};
 use crate::notify::Webhook;

@@ -1,6 +1,7 @@
 use std::fs;
 
 use parallax_model::Rule;
+use parallax_verdict::TargetSpec;
 
 use super::*;
 
@@ -89,6 +90,24 @@ fn a_whole_file_becomes_what_it_says() {
     assert_eq!([shop.policy, db.policy], [None, Some(Rule::Count(2))]);
     assert_eq!((dns.role, dns.timeout), (Role::Reference, Duration::from_secs(2)));
     assert_eq!(dns.check.address(), "AAAA example.com @9.9.9.9:53");
+}
+
+/// What is written of a fleet is read as the same fleet, but for what is looked at.
+#[test]
+fn agents_and_targets_are_written_as_they_are_read() {
+    let more = "[[targets]]\nname = \"some \\\"quoted\\\"\"\nsensitivity = \"high\"\nhttp = { url = \"https://a/?k=secret\" }\n\
+                agents = { name = [\"eu-1\"], region = \"eu\", site = [\"s\"], labels = { tier = [\"edge\", \"core\"] } }\n\
+                [[agents]]\nname = \"us-1\"\nregion = \"us\"\nsite = \"s\"\n";
+    let (_folder, config) = loaded(&[("parallax.toml", &(WHOLE.to_owned() + more))]);
+    let config = config.unwrap();
+    let written = fleet_of(&config.agents, &config.targets);
+    assert!(!written.contains("secret"), "{written}");
+    let (_folder, again) = loaded(&[("parallax.toml", &written)]);
+    let again = again.unwrap_or_else(|why| panic!("{why}\n{written}"));
+    assert_eq!(again.agents, config.agents);
+    let specs =
+        |targets: &[Target]| -> Vec<TargetSpec> { targets.iter().map(Into::into).collect() };
+    assert_eq!(specs(&again.targets), specs(&config.targets));
 }
 
 #[test]
