@@ -136,6 +136,17 @@ mod tests {
 
     use super::super::Cli;
 
+    /// Everything that is listed says how it is called.
+    fn asserts_examples(command: &mut clap::Command, way: &mut Vec<String>) {
+        way.push(command.get_name().to_owned());
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("Example:") || help.contains("Examples:"), "{way:?}: {help}");
+        for below in command.get_subcommands_mut().filter(|c| !c.is_hide_set()) {
+            asserts_examples(below, way);
+        }
+        way.pop();
+    }
+
     #[test]
     fn every_command_is_well_formed_and_has_its_examples() {
         Cli::command().debug_assert();
@@ -144,6 +155,7 @@ mod tests {
             let help = cli.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("PARALLAX_URL"), "{help}");
         }
+        asserts_examples(&mut Cli::command(), &mut Vec::new());
         assert!(Cli::try_parse_from(["parallax", "status", "--output", "xml"]).is_err());
         assert!(Cli::try_parse_from(["parallax", "explain"]).is_err());
     }

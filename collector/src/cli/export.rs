@@ -24,6 +24,9 @@ const RESULTS: &str = "results.csv";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  parallax export results --out trace --from 24h
+  parallax export results --out trace --data parallax-data        what `parallax up URL` heard")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
