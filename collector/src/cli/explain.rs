@@ -74,9 +74,21 @@ fn text(explained: &Explained) -> String {
     let faults = explained.faults.iter().map(fault);
     let Some(target) = &explained.target else { return faults.collect::<Vec<_>>().join("\n\n") };
     let words = target.policy.as_ref().and_then(|policy| policy.words.clone());
+    let words = words.into_iter().chain(sensitivity(target));
     let untouched = faults.len() == 0;
     let rest = untouched.then(|| self::untouched(target)).into_iter().chain(faults);
-    words.into_iter().chain(rest).collect::<Vec<_>>().join("\n\n")
+    words.chain(rest).collect::<Vec<_>>().join("\n\n")
+}
+
+/// Said where it is not as usual, since it may be why something is told late, or not.
+fn sensitivity(target: &TargetJson) -> Option<String> {
+    let level = target.sensitivity.as_deref()?;
+    let means = match level {
+        "low" => ": a fault of it is told later, and surer",
+        "high" => ": a fault of it is told sooner, and is wrong more often",
+        _ => "",
+    };
+    Some(format!("Its sensitivity is {level}{means}."))
 }
 
 fn fault(told: &ToldJson) -> String {
@@ -101,4 +113,34 @@ fn untouched(target: &TargetJson) -> String {
     let cells = target.regions.iter().map(|c| vec![c.region.clone(), targets::cell(c)]);
     let table = show::table(&["region", "sees"], cells);
     format!("{} {state}; no open fault touches it\n\n{table}", target.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parallax_model::{Role, Sensitivity};
+
+    use super::*;
+    use crate::view::made_up::{self, NOW};
+    use crate::view::made_up_store::Faults;
+    use crate::view::{News, View};
+
+    #[test]
+    fn a_sensitivity_of_its_own_is_told_with_the_target() {
+        let told = |sensitivity| {
+            let view = View::new(Arc::new(Faults::default()));
+            let mut target = made_up::target("shop", Role::Service);
+            target.sensitivity = sensitivity;
+            view.take(News::Config { agents: vec![], targets: vec![target] });
+            let target = view.targets(NOW).first().map(TargetJson::from);
+            text(&Explained { target, faults: vec![] })
+        };
+        let low = told(Sensitivity::Low);
+        let words =
+            "Its sensitivity is low: a fault of it is told later, and surer.\n\nshop is unknown";
+        assert!(low.starts_with(words), "{low}");
+        assert!(told(Sensitivity::High).starts_with("Its sensitivity is high: "));
+        assert!(told(Sensitivity::Normal).starts_with("shop is unknown"));
+    }
 }
