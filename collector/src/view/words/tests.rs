@@ -137,6 +137,48 @@ fn a_global_outage() {
     assert!(told.contains("Suffers with it: mail."), "{told}");
 }
 
+/// Nobody elsewhere looked: neither "everywhere" nor "not your network" follows.
+#[test]
+fn one_place_alone_does_not_speak_for_everywhere() {
+    let shop = Locus::Service { target: shop() };
+    let one = witnesses(&["eu-west"], &["shop"], Some(ErrorKind::Status5xx));
+    let mut alone =
+        fault(shop.clone(), evidence(one.clone(), witnesses(&["eu-west"], &["mail"], None)));
+    alone.coverage = Coverage { domains: 1, assigned: 1 };
+    alone.confidence = Confidence::new(0.7);
+    let words = "shop is down, seen from one place only (one place cannot tell its network from the service). eu-west-1 \
+                 (eu-west) gets status_5xx (server error). DNS, route and TLS work: whatever answers there answers so. It \
+                 still reaches mail. Confidence 70 %, with 1 of 1 place bearing witness.";
+    assert_eq!(told(&alone), words);
+    // two agents in one place are no more
+    alone.evidence =
+        evidence([one.clone(), witnesses(&["us-east"], &["shop"], None)].concat(), vec![]);
+    assert!(
+        told(&alone).starts_with("shop is down, seen from one place only ("),
+        "{}",
+        told(&alone)
+    );
+
+    // of five that were to look one did
+    let mut lonely = fault(shop, evidence(one, witnesses(&REGIONS, &["mail"], None)));
+    lonely.coverage = Coverage { domains: 1, assigned: 5 };
+    assert!(
+        told(&lonely).starts_with("shop is down, seen from one place only ("),
+        "{}",
+        told(&lonely)
+    );
+    lonely.locus = Locus::Path { agent: name("eu-west-1"), target: self::shop() };
+    assert!(
+        told(&lonely).starts_with("eu-west-1 cannot reach shop (seen from here alone"),
+        "{}",
+        told(&lonely)
+    );
+    // more than one saw it, of whom one still does
+    lonely.locus = Locus::Service { target: self::shop() };
+    lonely.evidence.witnesses_for = witnesses(&REGIONS, &["shop"], Some(ErrorKind::Status5xx));
+    assert!(told(&lonely).starts_with("shop is down everywhere ("), "{}", told(&lonely));
+}
+
 #[test]
 fn one_region_or_provider_of_a_service() {
     let e = evidence(
