@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parallax_model::{AgentName, Clues, Fault, FaultState, Fitness, Reason, TargetName, Unfit};
+use parallax_model::{AgentName, Fault, FaultState, Fitness, Reason, TargetName, Unfit};
 
 use super::Fleet;
 
@@ -89,15 +89,14 @@ pub(super) fn doubtful<'a>(
 }
 
 /// What failing witnesses found out while the fault is open, each finding once. The paths' last looks tell
-/// it, so that it is what is now.
+/// it, so that it is what is now; whoever gives it leaves out what was found before the fault began.
 pub(super) fn diagnosed<'a>(
     fault: &Fault,
-    clues: impl Fn(&AgentName, &TargetName) -> Option<&'a Clues>,
+    finding: impl Fn(&AgentName, &TargetName) -> Option<&'a str>,
 ) -> Option<String> {
     let mut found: BTreeMap<&str, &AgentName> = BTreeMap::new();
     for witness in &fault.evidence.witnesses_for {
-        let clues = clues(&witness.agent, &witness.target);
-        if let Some(finding) = clues.and_then(|clues| clues.diagnosis.as_deref()) {
+        if let Some(finding) = finding(&witness.agent, &witness.target) {
             found.entry(finding).or_insert(&witness.agent);
         }
     }
