@@ -7,7 +7,7 @@ use super::Failure;
 use super::ask::{self, Collector};
 use super::show::{self, Feel};
 use super::targets;
-use crate::api::dto::{TargetJson, TargetsJson, ToldJson};
+use crate::api::dto::{CellJson, FaultsJson, TargetJson, TargetsJson, ToldJson};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,13 @@ struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<TargetJson>,
     faults: Vec<ToldJson>,
+    /// Faults of who looks: what is seen from there is not held against the target.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<ToldJson>,
 }
+
+/// Open faults among which those of who looks are searched: as many as one answer holds.
+const OPEN_MAX: &str = "200";
 
 /// Likeness from which a name is offered for a mistyped one (Jaro-Winkler, 0..=1).
 const ALIKE: f64 = 0.8;
@@ -45,7 +51,7 @@ async fn find(collector: &Collector, what: &str) -> anyhow::Result<Explained> {
         && id.bytes().all(|b| b.is_ascii_digit())
         && let Some(fault) = collector.find(&["faults", what]).await?
     {
-        return Ok(Explained { target: None, faults: vec![fault] });
+        return Ok(Explained { target: None, faults: vec![fault], beside: vec![] });
     }
     let all: TargetsJson = collector.get(&["targets"]).await?;
     let Some(target) = all.targets.iter().find(|t| t.name == what) else {
@@ -56,7 +62,22 @@ async fn find(collector: &Collector, what: &str) -> anyhow::Result<Explained> {
         let fault: Option<ToldJson> = collector.find(&["faults", id]).await?;
         faults.push(fault.with_context(|| format!("fault {id} is gone: ask again"))?);
     }
-    Ok(Explained { target: Some(target.clone()), faults })
+    let open = [("state", "open"), ("limit", OPEN_MAX)];
+    let open: FaultsJson = collector.get_where(&["faults"], &open).await?;
+    let beside = open.faults.into_iter().filter(|fault| is_beside(fault, target)).collect();
+    Ok(Explained { target: Some(target.clone()), faults, beside })
+}
+
+/// True if those who look at the target are at fault themselves.
+fn is_beside(told: &ToldJson, target: &TargetJson) -> bool {
+    let locus = &told.fault.locus;
+    let here = |cell: &CellJson| cell.agents > 0 && Some(&cell.region) == locus.region.as_ref();
+    let sees = || told.fault.evidence.witnesses_for.iter().any(|w| w.target == target.name);
+    match locus.locus.as_str() {
+        "region" => target.regions.iter().any(here),
+        "provider" | "agent" => sees(),
+        _ => false,
+    }
 }
 
 fn unknown(what: &str, targets: &[TargetJson]) -> String {
@@ -77,7 +98,13 @@ fn text(explained: &Explained) -> String {
     let words = words.into_iter().chain(sensitivity(target));
     let untouched = faults.len() == 0;
     let rest = untouched.then(|| self::untouched(target)).into_iter().chain(faults);
-    words.chain(rest).collect::<Vec<_>>().join("\n\n")
+    let beside = explained.beside.iter().map(|told| {
+        let (id, title) = (&told.fault.id, &told.title);
+        format!("{id}  {title}: what is seen from there is not held against {}", target.name)
+    });
+    let beside = beside.collect::<Vec<_>>().join("\n");
+    let beside = (!beside.is_empty()).then_some(beside);
+    words.chain(rest).chain(beside).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Said where it is not as usual, since it may be why something is told late, or not.
@@ -119,7 +146,7 @@ fn untouched(target: &TargetJson) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use parallax_model::{Role, Sensitivity};
+    use parallax_model::{Fault, Locus, Role, Sensitivity};
 
     use super::*;
     use crate::view::made_up::{self, NOW};
@@ -134,7 +161,7 @@ mod tests {
             target.sensitivity = sensitivity;
             view.take(News::Config { agents: vec![], targets: vec![target] });
             let target = view.targets(NOW).first().map(TargetJson::from);
-            text(&Explained { target, faults: vec![] })
+            text(&Explained { target, faults: vec![], beside: vec![] })
         };
         let low = told(Sensitivity::Low);
         let words =
@@ -142,5 +169,31 @@ mod tests {
         assert!(low.starts_with(words), "{low}");
         assert!(told(Sensitivity::High).starts_with("Its sensitivity is high: "));
         assert!(told(Sensitivity::Normal).starts_with("shop is unknown"));
+    }
+
+    #[test]
+    fn a_fault_of_who_looks_stands_beside_the_target() {
+        let view = View::new(Arc::new(Faults::default()));
+        made_up::story().into_iter().for_each(|news| view.take(news));
+        let rows = view.targets(NOW);
+        let mail = rows.iter().find(|row| row.target.name.as_str() == "mail").map(TargetJson::from);
+        let told = |fault| ToldJson::from(&view.tell(&Arc::new(fault)));
+        let cut = Fault { ended: None, affected_targets: vec![], ..made_up::past_cut(7) };
+        let elsewhere = Locus::Region { region: made_up::name("mars") };
+        let beside = |fault: &Fault| is_beside(&told(fault.clone()), mail.as_ref().unwrap());
+        assert!(beside(&cut) && !beside(&made_up::outage(8)));
+        assert!(!beside(&Fault { locus: elsewhere, ..cut.clone() }));
+        let blind = Locus::Agent { agent: made_up::name("eu-west-1") };
+        assert!(
+            beside(&Fault { locus: blind, ..cut.clone() }),
+            "mail is among what it fails to see"
+        );
+
+        let text = text(&Explained { target: mail, faults: vec![], beside: vec![told(cut)] });
+        let words = "\n\nf-7  The network of eu-west is cut off: what is seen from there is not held against mail";
+        assert!(
+            text.starts_with("mail is up, seen from 5 of 5 places") && text.ends_with(words),
+            "{text}"
+        );
     }
 }

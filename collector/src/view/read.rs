@@ -195,6 +195,7 @@ impl Live {
             path.finding().filter(|_| path.found_since(fault.onset))
         };
         let story = Story {
+            left_out: words::left_out(fault, &self.fleet, self.open.values().map(AsRef::as_ref)),
             doubtful: words::doubtful(fault, fitness),
             diagnosed: words::diagnosed(fault, found),
             ..story

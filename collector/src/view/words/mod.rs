@@ -6,6 +6,7 @@
 
 mod evidence;
 mod headline;
+mod left_out;
 mod place;
 mod policy;
 mod say;
@@ -20,6 +21,7 @@ use super::Fleet;
 
 pub(super) use headline::rank;
 pub use headline::{Headline, Tone, headline};
+pub(super) use left_out::left_out;
 pub use place::place;
 pub use policy::policy;
 pub use say::{duration, instant, kind_in_words, percent, plural, rfc3339};
@@ -39,7 +41,9 @@ pub struct Story {
     pub aside: &'static str,
     /// Who fails, how, and how far they got.
     pub fails: Option<String>,
-    /// Who of those holds itself for unfit now, and why.
+    /// Who looks, too, and is not counted, since its own sight is at fault.
+    pub left_out: Option<String>,
+    /// Who of the failing holds itself for unfit now, and why.
     pub doubtful: Option<String>,
     /// What agents found out beside their looks.
     pub diagnosed: Option<String>,
@@ -59,7 +63,7 @@ impl Story {
     /// Everything after the title, one sentence or a few each, in reading order.
     pub fn sentences(&self) -> Vec<String> {
         let confidence = Some(&self.confidence);
-        [&self.fails, &self.doubtful, &self.diagnosed, &self.fine, &self.affected]
+        [&self.fails, &self.left_out, &self.doubtful, &self.diagnosed, &self.fine, &self.affected]
             .into_iter()
             .map(Option::as_ref)
             .chain([confidence, self.alternative.as_ref(), self.without.as_ref()])
@@ -115,6 +119,7 @@ pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
         title: place::title(fault),
         aside: place::aside(fault),
         fails: fails(fault, &witnesses),
+        left_out: None,
         doubtful: None,
         diagnosed: None,
         fine: joined([witnesses.references(), witnesses.others()]),

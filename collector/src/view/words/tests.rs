@@ -344,6 +344,33 @@ fn small_words() {
 }
 
 #[test]
+fn who_is_not_counted_is_named_with_the_fault_that_says_why() {
+    let rest = &REGIONS[1..];
+    let seen = evidence(witnesses(rest, &["shop"], Some(ErrorKind::Status5xx)), vec![]);
+    let mut outage = fault(Locus::Service { target: shop() }, seen);
+    let cut = Fault {
+        id: FaultId(2),
+        ..fault(Locus::Region { region: name("eu-west") }, Evidence::default())
+    };
+    let says = |outage: &Fault, others: &[&Fault]| {
+        left_out(outage, &fleet(), others.iter().copied().chain([outage]))
+    };
+    let words = "Not counted: eu-west-1, as the network of eu-west is at fault (f-2).";
+    assert_eq!(says(&outage, &[&cut]).as_deref(), Some(words));
+    assert_eq!(says(&outage, &[]), None, "what it does is not known");
+    let blind = Fault { locus: Locus::Agent { agent: name("eu-west-1") }, ..cut.clone() };
+    assert!(says(&outage, &[&blind]).unwrap().contains("as agent eu-west-1 alone is at fault"));
+    // it fails as the others do, and counts
+    let elsewhere = Fault { locus: Locus::Region { region: name("us-east") }, ..cut.clone() };
+    assert_eq!(says(&outage, &[&elsewhere]), None);
+    outage.evidence.for_count = 99;
+    assert_eq!(says(&outage, &[&cut]), None, "more fail than are listed");
+    outage.evidence.for_count = 4;
+    outage.ended = Some(outage.onset);
+    assert_eq!(says(&outage, &[&cut]), None);
+}
+
+#[test]
 fn a_witness_that_holds_itself_for_unfit_is_named() {
     let failing = witnesses(&["eu-west"], &["shop"], Some(ErrorKind::Timeout));
     let mut fault = fault(Locus::Service { target: shop() }, evidence(failing, vec![]));
