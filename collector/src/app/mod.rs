@@ -127,7 +127,6 @@ impl Collector {
         let agents: Arc<[AgentSpec]> = config.agents.into();
         keep_fleet(&data_dir, &agents, &config.targets).await;
         config.agents = roll::agents(&agents, &identity);
-        roll::doubt_rules(&config.agents, &config.targets);
 
         let edge = edge(Arc::clone(&read) as Arc<dyn ReadStore>, &options);
         let (committed, commits) = mpsc::channel(COMMITS_WAITING_MAX);

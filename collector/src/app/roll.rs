@@ -53,7 +53,7 @@ pub(super) fn agents(declared: &[AgentSpec], identity: &Identity) -> Vec<AgentSp
 }
 
 /// Says which targets' own rules take more places than look at them, once somebody looks at all.
-pub(super) fn doubt_rules(agents: &[AgentSpec], targets: &[Target]) {
+fn doubt_rules(agents: &[AgentSpec], targets: &[Target]) {
     if agents.is_empty() {
         return;
     }
@@ -73,6 +73,7 @@ impl InForce {
         court: mpsc::Sender<Declared>,
         first: Kept,
     ) -> Arc<Self> {
+        doubt_rules(&agents(&first.agents, &identity), &first.targets);
         let (view, kept, turn) =
             (Arc::clone(&edge.view), Mutex::new(first), tokio::sync::Mutex::default());
         Arc::new(Self { identity, fleet, view, court, kept, turn })

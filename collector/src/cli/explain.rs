@@ -174,7 +174,9 @@ mod tests {
     #[test]
     fn a_fault_of_who_looks_stands_beside_the_target() {
         let view = View::new(Arc::new(Faults::default()));
-        made_up::story().into_iter().for_each(|news| view.take(news));
+        for news in made_up::story() {
+            view.take(news);
+        }
         let rows = view.targets(NOW);
         let mail = rows.iter().find(|row| row.target.name.as_str() == "mail").map(TargetJson::from);
         let told = |fault| ToldJson::from(&view.tell(&Arc::new(fault)));

@@ -122,7 +122,9 @@ mod tests {
     async fn collector() -> String {
         let past = (10..460).map(past_cut).collect();
         let view = Arc::new(View::new(Arc::new(Faults(past))));
-        made_up::story().into_iter().for_each(|news| view.take(news));
+        for news in made_up::story() {
+            view.take(news);
+        }
         let health = Arc::new(Health::new(NOW, &[]));
         let edge =
             Edge { view, health, now: || NOW, closing: CancellationToken::new(), practice: false };
