@@ -8,6 +8,7 @@ use super::ask::{self, Collector};
 use super::show::{self, Feel};
 use super::targets;
 use crate::api::dto::{CellJson, FaultsJson, TargetJson, TargetsJson, ToldJson};
+use crate::view::words;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -133,9 +134,11 @@ fn fault(told: &ToldJson) -> String {
 
 fn untouched(target: &TargetJson) -> String {
     let seen = target.coverage;
-    let state = match target.role.as_str() {
-        "reference" => "is a reference".to_owned(),
-        _ => format!("is {}, seen from {} of {} places", target.state, seen.domains, seen.assigned),
+    let state = if target.role == "reference" {
+        "is a reference".to_owned()
+    } else {
+        let places = words::plural(u64::from(seen.assigned), "place");
+        format!("is {}, seen from {} of {places}", target.state, seen.domains)
     };
     let cells = target.regions.iter().map(|c| vec![c.region.clone(), targets::cell(c)]);
     let table = show::table(&["region", "sees"], cells);
@@ -169,6 +172,17 @@ mod tests {
         assert!(low.starts_with(words), "{low}");
         assert!(told(Sensitivity::High).starts_with("Its sensitivity is high: "));
         assert!(told(Sensitivity::Normal).starts_with("shop is unknown"));
+    }
+
+    #[test]
+    fn one_place_is_no_places() {
+        let view = View::new(Arc::new(Faults::default()));
+        for news in made_up::story() {
+            view.take(news);
+        }
+        let mut target = TargetJson::from(view.targets(NOW).first().unwrap());
+        (target.coverage.domains, target.coverage.assigned) = (1, 1);
+        assert!(untouched(&target).starts_with("mail is up, seen from 1 of 1 place; no open"));
     }
 
     #[test]
