@@ -110,6 +110,17 @@ fn refusals(world: &World, folder: &Path, trace: &Path) {
     assert!(one.status.success(), "{}", said(&one));
     let rows = std::fs::read_to_string(folder.join("one/results.csv")).unwrap();
     assert!(rows.lines().skip(1).all(|row| row.contains(",svc-2,")) && rows.lines().count() > 3);
+    // the folder alone says who looked, as there is nothing else where `up` and `try` were run
+    let bare = folder.join("bare");
+    let data = world.data();
+    let args = ["export", "results", "--data", data.to_str().unwrap(), "--out"];
+    let bare_out = run("parallax", args.into_iter().chain([bare.to_str().unwrap()]));
+    assert!(bare_out.status.success(), "{}", said(&bare_out));
+    let [fleet, results] = ["fleet.toml", "results.csv"].map(|f| bare.join(f));
+    let args =
+        ["replay", "--fleet", fleet.to_str().unwrap(), "--results", results.to_str().unwrap()];
+    let again = run("parallax", args);
+    assert!(again.status.success() && !said(&again).contains("warning"), "{}", said(&again));
     let none = export(world, &folder.join("none"), &["--to", "2020-01-01"]);
     assert_eq!(none.status.code(), Some(1));
     assert!(said(&none).contains("holds no such results"), "{}", said(&none));

@@ -127,6 +127,21 @@ fn usage_errors_exit_with_2() {
     refused(&run("parallax-agent", ["run"]), 2, &["--"]);
 }
 
+/// A file that is not there is the wrong one to name, whichever it is.
+#[test]
+fn a_replay_of_nothing_exits_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = folder.path().join("fleet.toml");
+    std::fs::write(&fleet, "").unwrap();
+    let fleet = fleet.to_str().unwrap();
+    for [fleet, results] in [["/nowhere.toml", "/dev/null"], [fleet, "/nowhere.csv"], [fleet, "/"]]
+    {
+        let out = run("parallax", ["replay", "--fleet", fleet, "--results", results]);
+        let word = if fleet.starts_with("/nowhere") { fleet } else { results };
+        refused(&out, 2, &[word, "name "]);
+    }
+}
+
 #[test]
 fn a_question_to_nobody_says_how_to_start_a_collector() {
     let url = format!("http://127.0.0.1:{}", parallax_tests::free_port());

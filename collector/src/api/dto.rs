@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use parallax_model::{ErrorKind, Fitness, Timestamp};
+use parallax_model::{ErrorKind, Fitness, Sensitivity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::policy::PolicyJson;
@@ -122,6 +122,9 @@ pub struct TargetJson {
     pub timeout_ms: u64,
     /// Targets without which it cannot work.
     pub depends_on: Vec<String>,
+    /// How sure a fault of it has to be: `low` or `high`; absent where it is as usual.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sensitivity: Option<String>,
     /// `up`, `degraded`, `down` or `unknown`
     pub state: String,
     /// Who bears witness.
@@ -343,6 +346,8 @@ impl From<&TargetRow> for TargetJson {
             interval_ms: t.interval.as_millis() as u64,
             timeout_ms: t.timeout.as_millis() as u64,
             depends_on: t.depends_on.iter().map(ToString::to_string).collect(),
+            sensitivity: (t.sensitivity != Sensitivity::default())
+                .then(|| t.sensitivity.as_str().to_owned()),
             state: row.state.as_str().to_owned(),
             coverage: row.coverage.into(),
             faults: row.faults.iter().map(ToString::to_string).collect(),

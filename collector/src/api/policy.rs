@@ -22,6 +22,9 @@ pub struct PolicyJson {
     pub domains_down: u32,
     /// All that vote.
     pub domains_voting: u32,
+    /// All that are to look; fewer than `count:N` takes, and it can never say "down".
+    #[serde(default)]
+    pub domains_assigned: u32,
     /// Rule and engine in one sentence; absent in events.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub words: Option<String>,
@@ -37,6 +40,7 @@ impl From<&Ruling> for PolicyJson {
             since_ms: since.map(Timestamp::millis),
             domains_down: ruling.votes.down,
             domains_voting: ruling.votes.voting,
+            domains_assigned: ruling.assigned,
             words: None,
         }
     }

@@ -46,7 +46,8 @@ pub use clock::now;
 use court::Court;
 pub use error::StartError;
 use parts::{Ends, Task, control, ended, hear, show, watch_store};
-use prepare::{address, bind, edge, fleet, identity, open, remember};
+pub use prepare::FLEET_FILE;
+use prepare::{address, bind, edge, fleet, identity, keep_fleet, open, remember};
 use roll::{InForce, Kept};
 
 /// Where data is kept when neither flag nor file says it.
@@ -124,6 +125,7 @@ impl Collector {
         let Opened { write, read, lock, .. } = open(&data_dir).await?;
         let identity = identity(&data_dir, &kept).await?;
         let agents: Arc<[AgentSpec]> = config.agents.into();
+        keep_fleet(&data_dir, &agents, &config.targets).await;
         config.agents = roll::agents(&agents, &identity);
 
         let edge = edge(Arc::clone(&read) as Arc<dyn ReadStore>, &options);
@@ -217,7 +219,8 @@ impl Collector {
             tracing::warn!("[collector] changed: restart to listen or keep data elsewhere");
         }
         let webhooks: Arc<[Webhook]> = config.webhooks.into();
-        let (agents, targets) = (config.agents.into(), config.targets);
+        let (agents, targets): (Arc<[AgentSpec]>, _) = (config.agents.into(), config.targets);
+        keep_fleet(&self.data_dir, &agents, &targets).await;
         self.in_force.set(Kept { agents, targets, webhooks: Arc::clone(&webhooks) }).await;
         self.webhooks.send_if_modified(|now| {
             let changed = *now != webhooks;

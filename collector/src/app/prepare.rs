@@ -1,15 +1,16 @@
 //! What a collector needs before its parts can start.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use parallax_model::{Change, Fault, FaultId, Target};
+use parallax_model::{AgentSpec, Change, Fault, FaultId, Target};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Options, StartError, now};
-use crate::config::{CollectorConfig, Config};
+use crate::config::{CollectorConfig, Config, fleet_of};
 use crate::fleet::{Fleet, Presence};
 use crate::identity::{Identity, LIFETIME};
 use crate::incident::Incidents;
@@ -50,6 +51,22 @@ pub(super) async fn identity(
     let lifetime = asked.and_then(|text| humantime::parse_duration(&text).ok());
     let lifetime = lifetime.unwrap_or(LIFETIME);
     blocking(move || Ok(Identity::open(&folder, own.as_ref(), lifetime, now())?)).await
+}
+
+/// Where the fleet is kept in the data folder.
+pub const FLEET_FILE: &str = "fleet.toml";
+
+/// Keeps what is declared beside what is heard: `up` and `try` leave no configuration. Nothing waits for it, and
+/// a collector without it works.
+pub(super) async fn keep_fleet(data_dir: &Path, agents: &[AgentSpec], targets: &[Target]) {
+    let (text, file) = (fleet_of(agents, targets), data_dir.join(FLEET_FILE));
+    let kept = blocking(move || {
+        let new = file.with_extension("toml.new");
+        Ok(fs::write(&new, text).and_then(|()| fs::rename(&new, &file)))
+    });
+    if let Ok(Err(error)) = kept.await {
+        tracing::warn!(%error, "the fleet is not kept: export needs the configuration then");
+    }
 }
 
 /// Runs what waits for the disk where it may.

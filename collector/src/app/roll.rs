@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parallax_model::{AgentSpec, Target};
+use parallax_verdict::policy::out_of_reach;
 use tokio::sync::mpsc;
 
 use super::court::Declared;
@@ -51,6 +52,19 @@ pub(super) fn agents(declared: &[AgentSpec], identity: &Identity) -> Vec<AgentSp
     all.into_values().collect()
 }
 
+/// Says which targets' own rules take more places than look at them, once somebody looks at all.
+fn doubt_rules(agents: &[AgentSpec], targets: &[Target]) {
+    if agents.is_empty() {
+        return;
+    }
+    let targets = targets.iter().map(Into::into).collect();
+    for (target, rule, places) in
+        out_of_reach(&parallax_verdict::Fleet { agents: agents.to_vec(), targets })
+    {
+        tracing::warn!(%target, %rule, places, "the rule takes more places than look: until more join, it never says down");
+    }
+}
+
 impl InForce {
     pub(super) fn new(
         identity: Arc<Identity>,
@@ -59,6 +73,7 @@ impl InForce {
         court: mpsc::Sender<Declared>,
         first: Kept,
     ) -> Arc<Self> {
+        doubt_rules(&agents(&first.agents, &identity), &first.targets);
         let (view, kept, turn) =
             (Arc::clone(&edge.view), Mutex::new(first), tokio::sync::Mutex::default());
         Arc::new(Self { identity, fleet, view, court, kept, turn })
@@ -74,6 +89,7 @@ impl InForce {
     /// Puts another configuration in force.
     pub(super) async fn set(&self, kept: Kept) {
         let _turn = self.turn.lock().await;
+        doubt_rules(&agents(&kept.agents, &self.identity), &kept.targets);
         *self.kept() = kept;
         self.apply().await;
     }

@@ -41,6 +41,8 @@ async fn it_starts_serves_reloads_stops_and_starts_again() {
         collector.reload(other).await;
         let (_, agents) = get(&collector, "/api/v1/agents").await;
         assert!(agents.contains("\"b\""), "{agents}");
+        let kept = crate::config::load(&folder.path().join(FLEET_FILE)).unwrap();
+        assert_eq!(kept.agents.len(), 2);
         collector.stop().await;
     }
 }

@@ -79,9 +79,7 @@ fn is_loopback(base: &url::Url) -> bool {
 impl Collector {
     /// What stands at `/api/v1/` and `path`; an error if there is nothing.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> anyhow::Result<T> {
-        self.find(path).await?.with_context(|| {
-            format!("{} knows no {}: is it a collector of this version?", self.base, path.join("/"))
-        })
+        self.get_where(path, &[]).await
     }
 
     /// What stands at `/api/v1/` and `path`, if there is something.
@@ -89,9 +87,31 @@ impl Collector {
         &self,
         path: &[&str],
     ) -> anyhow::Result<Option<T>> {
+        self.find_where(path, &[]).await
+    }
+
+    /// The same, of those that are asked for by `query`.
+    pub(super) async fn get_where<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<T> {
+        self.find_where(path, query).await?.with_context(|| {
+            format!("{} knows no {}: is it a collector of this version?", self.base, path.join("/"))
+        })
+    }
+
+    async fn find_where<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<Option<T>> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["api", "v1"]).extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
         let (status, body) = self.fetch(url).await?;
         if status == reqwest::StatusCode::NOT_FOUND {
@@ -136,14 +156,26 @@ mod tests {
 
     use super::super::Cli;
 
+    /// Everything that is listed says how it is called.
+    fn asserts_examples(command: &mut clap::Command, way: &mut Vec<String>) {
+        way.push(command.get_name().to_owned());
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("Example:") || help.contains("Examples:"), "{way:?}: {help}");
+        for below in command.get_subcommands_mut().filter(|c| !c.is_hide_set()) {
+            asserts_examples(below, way);
+        }
+        way.pop();
+    }
+
     #[test]
     fn every_command_is_well_formed_and_has_its_examples() {
         Cli::command().debug_assert();
-        for name in ["status", "explain", "agents", "targets"] {
+        for name in ["status", "faults", "explain", "agents", "targets"] {
             let mut cli = Cli::command();
             let help = cli.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("PARALLAX_URL"), "{help}");
         }
+        asserts_examples(&mut Cli::command(), &mut Vec::new());
         assert!(Cli::try_parse_from(["parallax", "status", "--output", "xml"]).is_err());
         assert!(Cli::try_parse_from(["parallax", "explain"]).is_err());
     }

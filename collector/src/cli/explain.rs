@@ -7,7 +7,8 @@ use super::Failure;
 use super::ask::{self, Collector};
 use super::show::{self, Feel};
 use super::targets;
-use crate::api::dto::{TargetJson, TargetsJson, ToldJson};
+use crate::api::dto::{CellJson, FaultsJson, TargetJson, TargetsJson, ToldJson};
+use crate::view::words;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,13 @@ struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<TargetJson>,
     faults: Vec<ToldJson>,
+    /// Faults of who looks: what is seen from there is not held against the target.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<ToldJson>,
 }
+
+/// Open faults among which those of who looks are searched: as many as one answer holds.
+const OPEN_MAX: &str = "200";
 
 /// Likeness from which a name is offered for a mistyped one (Jaro-Winkler, 0..=1).
 const ALIKE: f64 = 0.8;
@@ -45,7 +52,7 @@ async fn find(collector: &Collector, what: &str) -> anyhow::Result<Explained> {
         && id.bytes().all(|b| b.is_ascii_digit())
         && let Some(fault) = collector.find(&["faults", what]).await?
     {
-        return Ok(Explained { target: None, faults: vec![fault] });
+        return Ok(Explained { target: None, faults: vec![fault], beside: vec![] });
     }
     let all: TargetsJson = collector.get(&["targets"]).await?;
     let Some(target) = all.targets.iter().find(|t| t.name == what) else {
@@ -56,7 +63,22 @@ async fn find(collector: &Collector, what: &str) -> anyhow::Result<Explained> {
         let fault: Option<ToldJson> = collector.find(&["faults", id]).await?;
         faults.push(fault.with_context(|| format!("fault {id} is gone: ask again"))?);
     }
-    Ok(Explained { target: Some(target.clone()), faults })
+    let open = [("state", "open"), ("limit", OPEN_MAX)];
+    let open: FaultsJson = collector.get_where(&["faults"], &open).await?;
+    let beside = open.faults.into_iter().filter(|fault| is_beside(fault, target)).collect();
+    Ok(Explained { target: Some(target.clone()), faults, beside })
+}
+
+/// True if those who look at the target are at fault themselves.
+fn is_beside(told: &ToldJson, target: &TargetJson) -> bool {
+    let locus = &told.fault.locus;
+    let here = |cell: &CellJson| cell.agents > 0 && Some(&cell.region) == locus.region.as_ref();
+    let sees = || told.fault.evidence.witnesses_for.iter().any(|w| w.target == target.name);
+    match locus.locus.as_str() {
+        "region" => target.regions.iter().any(here),
+        "provider" | "agent" => sees(),
+        _ => false,
+    }
 }
 
 fn unknown(what: &str, targets: &[TargetJson]) -> String {
@@ -74,9 +96,27 @@ fn text(explained: &Explained) -> String {
     let faults = explained.faults.iter().map(fault);
     let Some(target) = &explained.target else { return faults.collect::<Vec<_>>().join("\n\n") };
     let words = target.policy.as_ref().and_then(|policy| policy.words.clone());
+    let words = words.into_iter().chain(sensitivity(target));
     let untouched = faults.len() == 0;
     let rest = untouched.then(|| self::untouched(target)).into_iter().chain(faults);
-    words.into_iter().chain(rest).collect::<Vec<_>>().join("\n\n")
+    let beside = explained.beside.iter().map(|told| {
+        let (id, title) = (&told.fault.id, &told.title);
+        format!("{id}  {title}: what is seen from there is not held against {}", target.name)
+    });
+    let beside = beside.collect::<Vec<_>>().join("\n");
+    let beside = (!beside.is_empty()).then_some(beside);
+    words.chain(rest).chain(beside).collect::<Vec<_>>().join("\n\n")
+}
+
+/// Said where it is not as usual, since it may be why something is told late, or not.
+fn sensitivity(target: &TargetJson) -> Option<String> {
+    let level = target.sensitivity.as_deref()?;
+    let means = match level {
+        "low" => ": a fault of it is told later, and surer",
+        "high" => ": a fault of it is told sooner, and is wrong more often",
+        _ => "",
+    };
+    Some(format!("Its sensitivity is {level}{means}."))
 }
 
 fn fault(told: &ToldJson) -> String {
@@ -94,11 +134,82 @@ fn fault(told: &ToldJson) -> String {
 
 fn untouched(target: &TargetJson) -> String {
     let seen = target.coverage;
-    let state = match target.role.as_str() {
-        "reference" => "is a reference".to_owned(),
-        _ => format!("is {}, seen from {} of {} places", target.state, seen.domains, seen.assigned),
+    let state = if target.role == "reference" {
+        "is a reference".to_owned()
+    } else {
+        let places = words::plural(u64::from(seen.assigned), "place");
+        format!("is {}, seen from {} of {places}", target.state, seen.domains)
     };
     let cells = target.regions.iter().map(|c| vec![c.region.clone(), targets::cell(c)]);
     let table = show::table(&["region", "sees"], cells);
     format!("{} {state}; no open fault touches it\n\n{table}", target.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parallax_model::{Fault, Locus, Role, Sensitivity};
+
+    use super::*;
+    use crate::view::made_up::{self, NOW};
+    use crate::view::made_up_store::Faults;
+    use crate::view::{News, View};
+
+    #[test]
+    fn a_sensitivity_of_its_own_is_told_with_the_target() {
+        let told = |sensitivity| {
+            let view = View::new(Arc::new(Faults::default()));
+            let mut target = made_up::target("shop", Role::Service);
+            target.sensitivity = sensitivity;
+            view.take(News::Config { agents: vec![], targets: vec![target] });
+            let target = view.targets(NOW).first().map(TargetJson::from);
+            text(&Explained { target, faults: vec![], beside: vec![] })
+        };
+        let low = told(Sensitivity::Low);
+        let words =
+            "Its sensitivity is low: a fault of it is told later, and surer.\n\nshop is unknown";
+        assert!(low.starts_with(words), "{low}");
+        assert!(told(Sensitivity::High).starts_with("Its sensitivity is high: "));
+        assert!(told(Sensitivity::Normal).starts_with("shop is unknown"));
+    }
+
+    #[test]
+    fn one_place_is_no_places() {
+        let view = View::new(Arc::new(Faults::default()));
+        for news in made_up::story() {
+            view.take(news);
+        }
+        let mut target = TargetJson::from(view.targets(NOW).first().unwrap());
+        (target.coverage.domains, target.coverage.assigned) = (1, 1);
+        assert!(untouched(&target).starts_with("mail is up, seen from 1 of 1 place; no open"));
+    }
+
+    #[test]
+    fn a_fault_of_who_looks_stands_beside_the_target() {
+        let view = View::new(Arc::new(Faults::default()));
+        for news in made_up::story() {
+            view.take(news);
+        }
+        let rows = view.targets(NOW);
+        let mail = rows.iter().find(|row| row.target.name.as_str() == "mail").map(TargetJson::from);
+        let told = |fault| ToldJson::from(&view.tell(&Arc::new(fault)));
+        let cut = Fault { ended: None, affected_targets: vec![], ..made_up::past_cut(7) };
+        let elsewhere = Locus::Region { region: made_up::name("mars") };
+        let beside = |fault: &Fault| is_beside(&told(fault.clone()), mail.as_ref().unwrap());
+        assert!(beside(&cut) && !beside(&made_up::outage(8)));
+        assert!(!beside(&Fault { locus: elsewhere, ..cut.clone() }));
+        let blind = Locus::Agent { agent: made_up::name("eu-west-1") };
+        assert!(
+            beside(&Fault { locus: blind, ..cut.clone() }),
+            "mail is among what it fails to see"
+        );
+
+        let text = text(&Explained { target: mail, faults: vec![], beside: vec![told(cut)] });
+        let words = "\n\nf-7  The network of eu-west is cut off: what is seen from there is not held against mail";
+        assert!(
+            text.starts_with("mail is up, seen from 5 of 5 places") && text.ends_with(words),
+            "{text}"
+        );
+    }
 }

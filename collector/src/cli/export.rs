@@ -24,6 +24,9 @@ const RESULTS: &str = "results.csv";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  parallax export results --out trace --from 24h
+  parallax export results --out trace --data parallax-data        what `parallax up URL` heard")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -39,11 +42,13 @@ enum Command {
 #[command(after_help = "Examples:
   parallax export results --out trace
   parallax export results --out trace --config parallax.toml --from 24h
+  parallax export results --out trace --data parallax-data        what `parallax up URL` heard
   parallax export results --out trace --from 2026-11-01 --to 2026-11-02T12:00:00Z --target shop
   parallax replay --fleet trace/fleet.toml --results trace/results.csv --policy any,majority
 
-Works beside a running collector, on its machine. Times are UTC, or how long ago. The fleet is
-today's: what was seen of agents and targets that are gone is left out, and counted.")]
+Works beside a running collector, on its machine. Times are UTC, or how long ago. The fleet is that of
+the configuration, or without one as it was last in force, from fleet.toml in the data folder: what was
+seen of agents and targets that are gone is left out, and counted.")]
 struct Results {
     /// A folder, made for it: fleet.toml and results.csv
     #[arg(long, value_name = "FOLDER")]
@@ -87,9 +92,11 @@ fn results(args: &Results) -> Result<(), Failure> {
         return Err(Failure::usage(anyhow!("--from {from} is after --to {to}")));
     }
     let found = args.here.find()?;
-    let file = found.file().ok_or_else(|| {
+    let file = &found.fleet_file().ok_or_else(|| {
         Failure::usage(anyhow!(
-            "name the collector's configuration with --config FILE: it says where agents stand"
+            "{} does not say who looked at what (it was last used by an older version): start its collector once, \
+             or name the configuration with --config FILE",
+            found.data().display()
         ))
     })?;
     let config = config::load(file).map_err(Failure::usage)?;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::Failure;
-use crate::app::{DATA_DIR_DEFAULT, now};
+use crate::app::{DATA_DIR_DEFAULT, FLEET_FILE, now};
 use crate::config::{self, CollectorConfig};
 use crate::control::{self, Answer, Ask, NoAnswer, Reach};
 use crate::identity::FOLDER;
+use crate::practice::COLLECTOR_FOLDER;
 use crate::store::sqlite::lock;
 
 /// What people call it who start the collector where they stand.
@@ -26,8 +27,8 @@ pub(super) struct Here {
     #[arg(
         long,
         value_name = "FOLDER",
-        help = "The collector's data folder [default: what the configuration says, else parallax-data, \
-                else /var/lib/parallax]"
+        help = "The collector's data folder; `parallax try --data DIR` has it in DIR/collector, and DIR will do \
+                [default: what the configuration says, else parallax-data, else /var/lib/parallax]"
     )]
     data: Option<PathBuf>,
     /// The collector's configuration
@@ -61,7 +62,9 @@ impl Here {
         let usual = [DATA_DIR_DEFAULT, DATA_PACKAGED].map(PathBuf::from).into_iter();
         let named = self.data.clone().or_else(|| config.data_dir.clone());
         let mut data = None;
-        for folder in named.into_iter().chain(usual) {
+        // `try` keeps what its agents have beside what its collector has
+        let practice = named.as_ref().map(|folder| folder.join(COLLECTOR_FOLDER));
+        for folder in named.into_iter().chain(practice).chain(usual) {
             match folder.join(FOLDER).try_exists() {
                 Ok(true) => data = data.or(Some(folder)),
                 // what may not be looked into may well be the one
@@ -85,9 +88,10 @@ impl Here {
 }
 
 impl Found {
-    /// Its configuration, where there is one.
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
+    /// Its configuration, or what its folder says of agents and targets, where there is either.
+    pub(super) fn fleet_file(&self) -> Option<PathBuf> {
+        let kept = || Some(self.data.join(FLEET_FILE)).filter(|file| file.exists());
+        self.file.clone().or_else(kept)
     }
 
     /// Its folder.
@@ -126,5 +130,25 @@ impl Found {
         let answer = control::offline(&self.data, self.config.ca.as_ref(), ask, now());
         drop(lock);
         Ok(answer?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_try_is_that_of_its_collector_and_says_who_looked() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("collector");
+        std::fs::create_dir_all(data.join(FOLDER)).unwrap();
+        let here = Here { data: Some(folder.path().to_owned()), config: None };
+        let found = here.find().ok().unwrap();
+        assert_eq!((found.data(), found.fleet_file()), (data.as_path(), None));
+        std::fs::write(data.join(FLEET_FILE), "").unwrap();
+        assert_eq!(found.fleet_file(), Some(data.join(FLEET_FILE)));
+        // what is the collector's own folder is no other
+        std::fs::create_dir(folder.path().join(FOLDER)).unwrap();
+        assert_eq!(here.find().ok().unwrap().data(), folder.path());
     }
 }

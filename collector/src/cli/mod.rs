@@ -10,6 +10,7 @@ mod ask;
 mod check_config;
 mod explain;
 mod export;
+mod faults;
 mod here;
 mod logs;
 mod papers;
@@ -63,6 +64,8 @@ enum Command {
     CheckConfig(check_config::Args),
     /// Say what is wrong right now
     Status(status::Args),
+    /// List faults, also those that are over
+    Faults(faults::Args),
     /// Say why a fault is thought to be where it is
     Explain(explain::Args),
     /// Let agents join: make, list and revoke tokens
@@ -92,6 +95,7 @@ impl Command {
             | Self::Export(_)
             | Self::CheckConfig(_)
             | Self::Status(_)
+            | Self::Faults(_)
             | Self::Explain(_)
             | Self::Token(_)
             | Self::Agents(_)
@@ -153,6 +157,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Export(args) => export::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Faults(args) => faults::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Token(args) => token::run(args),
         Command::Agents(args) => agents::run(&args),

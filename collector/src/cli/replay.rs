@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use parallax_model::Rule;
+use parallax_model::{Locus, Rule};
 
 use super::{Failure, complain, show};
 use crate::replay::{Replay, ReplayError, Score, Scores, run as replay};
+use crate::view::words;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -14,7 +15,9 @@ use crate::replay::{Replay, ReplayError, Score, Scores, run as replay};
   parallax replay --fleet fleet.toml --results results.csv --output /dev/null --policy any,majority,count:3
   zcat results.csv.gz | parallax replay --fleet fleet.toml --results - --output verdicts.jsonl
 
-`parallax export results` writes both files of what your own collector heard.
+`parallax export results` writes both files of what your own collector heard. Results are plain CSV: packed
+ones are unpacked on the way. The exit code is 1 for a malformed row, 2 where a file is not there or not what it
+should be.
 
 A line has an event: \"opened\", \"updated\" or \"closed\" of a fault, or \"policy\" where a rule turns, those
 that targets of FLEET.toml have as their own (policy = \"count:2\") included.")]
@@ -57,8 +60,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Err(ReplayError::Fleet(mistakes)) => Err(Failure::usage(mistakes)),
-        Err(why) => Err(why.into()),
+        // the wrong file was named
+        Err(why @ (ReplayError::Fleet(_) | ReplayError::Results { .. })) => {
+            Err(Failure::usage(why))
+        }
+        Err(why @ (ReplayError::File { .. } | ReplayError::Row { .. })) => Err(why.into()),
     }
 }
 
@@ -73,25 +79,82 @@ fn rules(named: &[Rule]) -> Vec<Rule> {
     rules
 }
 
+/// Places of faults that are listed; more are counted.
+const TOLD_MAX: usize = 20;
+
+/// What the engine said, and below it how the rules did beside that.
 fn scores(scores: &Scores) -> String {
-    let later = |score: &Score| match score.later_ms {
+    let told: usize = scores.told.iter().map(|(_, n)| n).sum();
+    let services = words::plural(scores.faults as u64, "fault");
+    let mut text = vec![format!("the engine told {}", words::plural(told as u64, "fault"))];
+    if told > 0 {
+        let row = |(locus, n): &(Locus, usize)| {
+            vec![n.to_string(), locus.kind().to_owned(), words::place(locus)]
+        };
+        let rows = scores.told.iter().take(TOLD_MAX).map(row);
+        text.push(show::table(&["faults", "locus", "where"], rows));
+    }
+    if let more @ 1.. = scores.told.len().saturating_sub(TOLD_MAX) {
+        text.push(format!("and in {}", words::plural(more as u64, "more place")));
+    }
+    text.push(format!(
+        "\na rule says only that a service is down: held against {services} of locus service, \
+         counted once for each service"
+    ));
+    text.push(rules_table(scores));
+    if scores.beyond > 0 {
+        text.push(format!("{} more are not compared", scores.beyond));
+    }
+    text.join("\n")
+}
+
+fn rules_table(scores: &Scores) -> String {
+    let turned = |score: &Score| match score.later_ms {
         None => "-".to_owned(),
-        Some(ms) if ms < 0 => format!("{:.1} s earlier", -ms as f64 / 1000.0),
-        Some(ms) => format!("{:.1} s later", ms as f64 / 1000.0),
+        Some(ms) if ms < 0 => format!("{:.1} s before it", -ms as f64 / 1000.0),
+        Some(ms) => format!("{:.1} s after it", ms as f64 / 1000.0),
     };
     let rows = scores.rules.iter().map(|score| {
         let alone = score.alarms - score.shared;
         let counts = [score.alarms, score.shared, alone, score.missed].map(|n| n.to_string());
-        std::iter::once(score.rule.to_string()).chain(counts).chain([later(score)]).collect()
+        std::iter::once(score.rule.to_string()).chain(counts).chain([turned(score)]).collect()
     });
-    let header = ["policy", "alarms", "shared", "alone", "missed", "than the engine"];
-    let table = show::table(&header, rows);
-    let beyond = match scores.beyond {
-        0 => String::new(),
-        n => format!("\n{n} more are not compared"),
-    };
-    format!(
-        "the engine told {} faults of services, once for each service in them\n{table}{beyond}",
-        scores.faults
-    )
+    let header = ["policy", "alarms", "with the engine", "without it", "missed", "told (median)"];
+    show::table(&header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str, begin: &str) -> String {
+        let line = text.lines().find(|line| line.trim_start().starts_with(begin));
+        line.unwrap_or_else(|| panic!("no {begin:?} in\n{text}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// An alarm that the engine does not share may well be what it told as something else.
+    #[test]
+    fn the_table_says_what_the_engine_told_and_where() {
+        let rule: Rule = "any".parse().unwrap();
+        let score = Score { rule, alarms: 3, shared: 1, missed: 0, later_ms: Some(-2_000) };
+        let region = Locus::Region { region: "r1".parse().unwrap() };
+        let service = Locus::Service { target: "shop".parse().unwrap() };
+        let told = vec![(region, 2), (service, 1)];
+        let all = Scores { told, faults: 1, rules: vec![score], beyond: 0 };
+        let text = scores(&all);
+        assert_eq!(line(&text, "the engine"), "the engine told 3 faults");
+        assert_eq!(line(&text, "2 "), "2 region the network of r1");
+        assert_eq!(line(&text, "1 "), "1 service shop itself");
+        assert!(text.contains("held against 1 fault of locus service,"), "{text}");
+        assert_eq!(line(&text, "any"), "any 3 1 2 0 2.0 s before it");
+
+        let none = scores(&Scores { rules: all.rules.clone(), ..Scores::default() });
+        assert!(none.starts_with("the engine told 0 faults\n"), "{none}");
+        let many = |n: u64| (Locus::Region { region: format!("r{n}").parse().unwrap() }, 1);
+        let many = scores(&Scores { told: (0..30).map(many).collect(), ..Scores::default() });
+        assert!(many.contains("\nand in 10 more places\n"), "{many}");
+    }
 }

@@ -1,5 +1,7 @@
 //! `parallax targets`.
 
+use parallax_model::Rule;
+
 use super::Failure;
 use super::ask;
 use super::show;
@@ -47,7 +49,11 @@ fn row(target: &TargetJson, ruled: bool) -> Vec<String> {
 
 /// What a service's own rule says: `down (count:2)`.
 fn rule(policy: &PolicyJson) -> String {
-    format!("{} ({})", policy.state, policy.rule)
+    let rule: Option<Rule> = policy.rule.parse().ok();
+    let never = rule.is_some_and(|rule| (1..rule.takes()).contains(&policy.domains_assigned));
+    let only =
+        if never { format!(", only {} look", policy.domains_assigned) } else { String::new() };
+    format!("{} ({}{only})", policy.state, policy.rule)
 }
 
 /// What a region sees, in a word or two.
@@ -85,5 +91,8 @@ mod tests {
         assert_eq!(line("TARGET"), "TARGET STATE YOUR RULE SEEN");
         assert_eq!(line("shop"), "shop down down (count:2) 5");
         assert_eq!(line("mail"), "mail up 5 of 5");
+        let mut policy = rows().iter().find_map(|row| row.policy.clone()).unwrap();
+        policy.domains_assigned = 1;
+        assert_eq!(rule(&policy), "down (count:2, only 1 look)");
     }
 }

@@ -16,6 +16,10 @@ use crate::view::words;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  parallax token create --region eu-west --provider hetzner
+  parallax token list
+  parallax token revoke 0f3c9a6b2d184e57")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

@@ -10,7 +10,9 @@ use crate::practice;
 const EXAMPLES: &str = "\
 Examples:
   parallax try           the story, then the world is yours to break at http://127.0.0.1:7480/
-  parallax try --once    the story alone; exits 0 only if every verdict was right and in time";
+  parallax try --once    the story alone; exits 0 only if every verdict was right and in time
+  parallax try --once --data kept && parallax export results --data kept --out trace
+                         what its agents saw, for `parallax replay`";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]

@@ -192,11 +192,11 @@ fn tell(view: &Arc<View>, body: &EventBody) {
             say(&format!("\n{}  over after {lasted}: {title}", words::rfc3339(ended)));
         }
         EventBody::Standing(standing) => say(&format!(
-            "{} is {} (seen from {} of {} places)",
+            "{} is {} (seen from {} of {})",
             standing.target,
             standing.state.as_str(),
             standing.coverage.domains,
-            standing.coverage.assigned
+            words::plural(u64::from(standing.coverage.assigned), "place")
         )),
         EventBody::Updated(_) | EventBody::Agent { .. } | EventBody::Config => {}
     }

@@ -12,6 +12,8 @@ use crate::store::letter::Event;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  parallax webhook test on-call --config parallax.toml")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

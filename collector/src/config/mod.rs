@@ -14,6 +14,7 @@ mod source;
 mod target;
 mod webhook;
 mod whole;
+mod write;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use section::{Field, File, Section};
 use source::{Place, Report, Source};
 use target::{Declared, Defaults};
 use url::Url;
+pub use write::fleet_of;
 
 use crate::identity::{MemberRow, Own};
 use crate::notify::Webhook;
@@ -58,6 +60,8 @@ pub struct Config {
     pub targets: Vec<Target>,
     /// Who is told. Names are unique.
     pub webhooks: Vec<Webhook>,
+    /// What is allowed and can hardly be meant.
+    pub doubts: Vec<Mistake>,
 }
 
 /// Where the collector listens and keeps its data.
@@ -102,11 +106,14 @@ pub fn load(path: &Path) -> Result<Config, Mistakes> {
     for path in source::beside(path, &report) {
         draft.read(&path, &report, PART_KEYS);
     }
+    let agents = whole::agents(draft.agents, &report);
+    whole::rules_out_of_reach(&draft.targets, &agents, &report);
     let config = Config {
         collector: draft.collector,
-        agents: whole::agents(draft.agents, &report),
+        agents,
         targets: whole::targets(draft.targets, &report),
         webhooks: whole::webhooks(draft.webhooks, &report),
+        doubts: report.doubts(),
     };
     Mistakes::unless_none(report.into_mistakes()).map_or(Ok(config), Err)
 }

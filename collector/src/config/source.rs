@@ -28,6 +28,7 @@ pub(super) struct Place {
 pub(super) struct Report {
     files: RefCell<Vec<String>>,
     found: RefCell<Vec<(Place, String)>>,
+    doubts: RefCell<Vec<(Place, String)>>,
 }
 
 impl Report {
@@ -42,6 +43,11 @@ impl Report {
         self.found.borrow_mut().push((place, what.into()));
     }
 
+    /// Notes what is allowed and can hardly be meant.
+    pub(super) fn doubt(&self, place: Place, what: impl Into<String>) {
+        self.doubts.borrow_mut().push((place, what.into()));
+    }
+
     /// `file:line` of a place, to point from one mistake to another place.
     pub(super) fn name_of(&self, place: Place) -> String {
         let files = self.files.borrow();
@@ -51,8 +57,16 @@ impl Report {
 
     /// All mistakes, in the order of files and lines.
     pub(super) fn into_mistakes(self) -> Vec<Mistake> {
-        let files = self.files.into_inner();
-        let mut found = self.found.into_inner();
+        self.sorted(self.found.take())
+    }
+
+    /// All doubts, in the same order.
+    pub(super) fn doubts(&self) -> Vec<Mistake> {
+        self.sorted(self.doubts.take())
+    }
+
+    fn sorted(&self, mut found: Vec<(Place, String)>) -> Vec<Mistake> {
+        let files = self.files.borrow();
         found.sort_by_key(|&(place, _)| place);
         let file = |place: Place| files.get(place.file).cloned().unwrap_or_default();
         let mistake =

@@ -73,6 +73,8 @@ pub(super) struct Declared {
     pub(super) target: Target,
     /// Where each entry of `depends_on` stands.
     pub(super) depends_at: Vec<Place>,
+    /// Where `policy` stands.
+    pub(super) policy_at: Option<Place>,
 }
 
 /// A target; none if it has no name or no check that can be used.
@@ -89,9 +91,10 @@ pub(super) fn read(section: Section<'_>, defaults: Defaults) -> Option<Declared>
     let agents = section.get("agents").map(selector::read).unwrap_or_default();
     let sensitivity = sensitivity(section, role);
     let policy = policy(section, role);
+    let policy_at = section.get("policy").map(|field| field.place());
     let target =
         Target { name, role, interval, timeout, depends_on, agents, sensitivity, policy, check };
-    Some(Declared { place: name_at.place(), target, depends_at })
+    Some(Declared { place: name_at.place(), target, depends_at, policy_at })
 }
 
 fn role(field: Field<'_>) -> Option<Role> {

@@ -1,6 +1,7 @@
 use std::fs;
 
 use parallax_model::Rule;
+use parallax_verdict::TargetSpec;
 
 use super::*;
 
@@ -89,6 +90,24 @@ fn a_whole_file_becomes_what_it_says() {
     assert_eq!([shop.policy, db.policy], [None, Some(Rule::Count(2))]);
     assert_eq!((dns.role, dns.timeout), (Role::Reference, Duration::from_secs(2)));
     assert_eq!(dns.check.address(), "AAAA example.com @9.9.9.9:53");
+}
+
+/// What is written of a fleet is read as the same fleet, but for what is looked at.
+#[test]
+fn agents_and_targets_are_written_as_they_are_read() {
+    let more = "[[targets]]\nname = \"some \\\"quoted\\\"\"\nsensitivity = \"high\"\nhttp = { url = \"https://a/?k=secret\" }\n\
+                agents = { name = [\"eu-1\"], region = \"eu\", site = [\"s\"], labels = { tier = [\"edge\", \"core\"] } }\n\
+                [[agents]]\nname = \"us-1\"\nregion = \"us\"\nsite = \"s\"\n";
+    let (_folder, config) = loaded(&[("parallax.toml", &(WHOLE.to_owned() + more))]);
+    let config = config.unwrap();
+    let written = fleet_of(&config.agents, &config.targets);
+    assert!(!written.contains("secret"), "{written}");
+    let (_folder, again) = loaded(&[("parallax.toml", &written)]);
+    let again = again.unwrap_or_else(|why| panic!("{why}\n{written}"));
+    assert_eq!(again.agents, config.agents);
+    let specs =
+        |targets: &[Target]| -> Vec<TargetSpec> { targets.iter().map(Into::into).collect() };
+    assert_eq!(specs(&again.targets), specs(&config.targets));
 }
 
 #[test]
@@ -261,6 +280,27 @@ fn what_is_no_rule_is_told_with_those_that_are() {
         assert_eq!(told.len(), 1, "{rest}: {told:?}");
         assert!(told[0].contains(what), "{rest}: {told:?}");
     }
+}
+
+/// Nothing is wrong with it, so that it goes into force; who joins is not known to the file.
+#[test]
+fn a_rule_that_the_declared_agents_cannot_meet_is_doubted_at_its_line() {
+    let agent = |name, region| format!("[[agents]]\nname = \"{name}\"\nregion = \"{region}\"\n");
+    let agents = agent("a", "r1") + &agent("b", "r1") + &agent("c", "r2");
+    let rule = |n: u32| {
+        format!(
+            "[[targets]]\nname = \"shop\"\npolicy = \"count:{n}\"\nhttp = {{ url = \"https://shop/\" }}\n"
+        )
+    };
+    let doubts = |text: String| {
+        let (_folder, config) = loaded(&[("parallax.toml", &text)]);
+        config.unwrap().doubts.iter().map(|d| (d.line, d.what.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(doubts(agents.clone() + &rule(2)), []);
+    assert_eq!(doubts(rule(9)), [], "all of its agents join");
+    let what = "policy: count:3 takes 3 places, and the agents declared here look at shop from 2: unless others \
+                join, it never says down; lower it, or add agents elsewhere";
+    assert_eq!(doubts(agents + &rule(3)), [(Some(12), what.to_owned())]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use parallax_model::{AgentSpec, Target};
+use parallax_verdict::policy::out_of_reach;
 
 use super::mistake::hint;
 use super::source::{Place, Report};
@@ -39,6 +40,29 @@ pub(super) fn targets(declared: Vec<Declared>, report: &Report) -> Vec<Target> {
     unknown_dependencies(&declared, report);
     circles(&declared, report);
     declared.into_iter().map(|d| d.target).collect()
+}
+
+/// Tells rules that take more places than the declared agents are. Where none is declared, all join, and
+/// nothing is known of them here.
+pub(super) fn rules_out_of_reach(declared: &[Declared], agents: &[AgentSpec], report: &Report) {
+    if agents.is_empty() {
+        return;
+    }
+    let targets = declared.iter().map(|d| (&d.target).into()).collect();
+    let fleet = parallax_verdict::Fleet { agents: agents.to_vec(), targets };
+    for (name, rule, places) in out_of_reach(&fleet) {
+        let target = declared.iter().find(|d| d.target.name == name);
+        if let Some(place) = target.and_then(|d| d.policy_at) {
+            report.doubt(
+                place,
+                format!(
+                    "policy: {rule} takes {} places, and the agents declared here look at {name} from {places}: \
+                     unless others join, it never says down; lower it, or add agents elsewhere",
+                    rule.takes()
+                ),
+            );
+        }
+    }
 }
 
 fn once<'a>(what: &str, names: impl Iterator<Item = (Place, &'a str)>, report: &Report) {

@@ -68,7 +68,7 @@ families! {
     "gauge" "probe_timeout_seconds" "Returns how long the probe timeout is in seconds"
         |row, lines| row.put(lines, |_| row.timeout.as_secs_f64());
     "gauge" "probe_ip_protocol" "Specifies whether probe ip protocol is IP4 or IP6"
-        |row, lines| row.put(lines, |path| path.peer().map_or(0, |peer| peer.ip_version));
+        |row, lines| row.put(lines, |path| path.peer().map_or(0, |peer| peer.ip_version as u8));
     "gauge" "probe_ip_addr_hash"
         "Specifies the hash of IP address. It's useful to detect if the IP address changes."
         |row, lines| row.put(lines, |path| path.peer().map_or(0, |peer| peer.hash));

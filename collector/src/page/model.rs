@@ -307,7 +307,8 @@ impl Row {
         };
         let seen = match t.role {
             Role::Service => {
-                format!("{} of {} places", row.coverage.domains, row.coverage.assigned)
+                let places = words::plural(u64::from(row.coverage.assigned), "place");
+                format!("{} of {places}", row.coverage.domains)
             }
             Role::Reference => format!("answers in {seeing} of {}", row.cells.len()),
         };

@@ -90,6 +90,7 @@ pub fn config(
             .map(|&(name, role, kind)| target(name, role, kind))
             .collect::<Result<_, _>>()?,
         webhooks: Vec::new(),
+        doubts: Vec::new(),
     })
 }
 

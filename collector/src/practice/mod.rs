@@ -53,6 +53,9 @@ use world::World;
 /// Visitors' deeds that wait to be told; more at once are done and not told.
 const DEEDS_MAX: usize = 32;
 
+/// Where the collector keeps its data, beside what the agents have.
+pub const COLLECTOR_FOLDER: &str = "collector";
+
 /// How `try` is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -96,7 +99,7 @@ async fn start_collector(
 ) -> Result<(Collector, bool), PracticeError> {
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let start = |http| {
-        let config = map::config(http, loopback(0), data.join("collector"));
+        let config = map::config(http, loopback(0), data.join(COLLECTOR_FOLDER));
         let more = more.clone();
         async {
             Ok(Collector::start(

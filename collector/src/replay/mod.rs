@@ -12,12 +12,13 @@
 //! Never: the whole trace in memory, the wall clock, a panic.
 
 mod export;
+mod input;
 mod policy;
 mod row;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use parallax_model::{Change, FaultId, Rule, Timestamp};
@@ -71,6 +72,14 @@ pub enum ReplayError {
     /// The fleet is no valid configuration.
     #[error("{0}")]
     Fleet(Mistakes),
+    /// What was named as results is not there, or is something else.
+    #[error("{path}: {why}")]
+    Results {
+        /// What was named.
+        path: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// A file could not be opened, read or written.
     #[error("{what} {path}: {why}")]
     File {
@@ -82,7 +91,7 @@ pub enum ReplayError {
         why: io::Error,
     },
     /// A row is malformed.
-    #[error("{path}: {why}; correct it, or skip such rows with --lenient")]
+    #[error("{path}: {why}; {}", .why.remedy())]
     Row {
         /// In which file.
         path: String,
@@ -94,14 +103,19 @@ pub enum ReplayError {
 /// Runs the engine over a trace. `warn` hears of what is odd in it, each thing once.
 pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, ReplayError> {
     let config = config::load(&replay.fleet).map_err(ReplayError::Fleet)?;
-    let input = open(&replay.results)?;
+    for doubt in &config.doubts {
+        warn(&doubt.to_string());
+    }
+    let no_results = |why| ReplayError::Results { path: input::name(&replay.results), why };
+    let input = input::open(&replay.results).map_err(no_results)?;
+    // before the output is made: what is there already outlives a mistyped name
+    let mut rows = Rows::begin(input).map_err(no_results)?;
     let output: Box<dyn Write> = match &replay.output {
         Some(path) => Box::new(File::create(path).map_err(file("create", path))?),
         None => Box::new(io::stdout().lock()),
     };
     let mut known = Known::of(&config);
     let mut run = Run::new(&config, BufWriter::new(output), replay);
-    let mut rows = Rows::new(input);
     while let Some(row) = rows.next() {
         match row {
             Ok(row) => {
@@ -110,12 +124,16 @@ pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, Repla
             }
             Err(why) if why.is_fatal() || !replay.lenient => {
                 run.out.flush().map_err(file("write", &run.path))?;
-                return Err(ReplayError::Row { path: replay.results.display().to_string(), why });
+                return Err(ReplayError::Row { path: input::name(&replay.results), why });
             }
             Err(_) => run.summary.skipped += 1,
         }
     }
     run.out.flush().map_err(file("write", &run.path))?;
+    if run.summary.rows + run.summary.skipped == 0 {
+        let name = input::name(&replay.results);
+        warn(&format!("{name} has no row below its header: there was nothing to judge"));
+    }
     if run.summary.skipped > 0 {
         warn(&format!("{} malformed rows skipped", run.summary.skipped));
     }
@@ -127,14 +145,6 @@ pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, Repla
     }
     run.summary.scores = run.compared.scores();
     Ok(run.summary)
-}
-
-fn open(path: &Path) -> Result<Box<dyn Read>, ReplayError> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    let opened = File::open(path).map_err(file("open", path))?;
-    Ok(Box::new(BufReader::with_capacity(1 << 18, opened)))
 }
 
 fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReplayError {

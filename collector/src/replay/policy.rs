@@ -62,6 +62,8 @@ pub(super) struct Compared {
     engine: Spans,
     /// Of each open fault of a service, the targets it has.
     open: BTreeMap<FaultId, Vec<TargetName>>,
+    /// Where each fault was said to be, by the engine's last word.
+    places: BTreeMap<FaultId, Locus>,
     /// More than is kept.
     beyond: usize,
     kept: usize,
@@ -85,6 +87,8 @@ pub struct Score {
 /// How all did.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scores {
+    /// Where the engine said that faults are, and how many there: the most first.
+    pub told: Vec<(Locus, usize)>,
     /// Times that the engine said that a service is down or degraded everywhere, once for each service.
     pub faults: usize,
     /// Each rule, in the order given.
@@ -102,6 +106,7 @@ impl Compared {
             alarms: vec![Spans::new(); rules.len()],
             engine: Spans::new(),
             open: BTreeMap::new(),
+            places: BTreeMap::new(),
             beyond: 0,
             kept: 0,
         }
@@ -130,12 +135,22 @@ impl Compared {
 
     pub(super) fn hear_engine(&mut self, change: &Change, now: i64) {
         match change {
-            Change::Opened(fault) | Change::Updated(fault) => self.stands(fault, now),
+            Change::Opened(fault) | Change::Updated(fault) => {
+                self.place(fault);
+                self.stands(fault, now);
+            }
             Change::Closed(fault) => {
+                self.place(fault);
                 let end_ms = fault.ended.map_or(now, parallax_model::Timestamp::millis);
                 self.ends(fault.id, end_ms);
             }
             Change::Ask(_) => {}
+        }
+    }
+
+    fn place(&mut self, fault: &Fault) {
+        if self.places.len() < KEPT_MAX || self.places.contains_key(&fault.id) {
+            self.places.insert(fault.id, fault.locus.clone());
         }
     }
 
@@ -193,7 +208,18 @@ impl Compared {
             }
         });
         let faults = self.engine.values().map(Vec::len).sum();
-        Scores { faults, rules: rules.collect(), beyond: self.beyond }
+        Scores { told: self.told(), faults, rules: rules.collect(), beyond: self.beyond }
+    }
+
+    fn told(&self) -> Vec<(Locus, usize)> {
+        let mut counts: BTreeMap<&Locus, usize> = BTreeMap::new();
+        for locus in self.places.values() {
+            *counts.entry(locus).or_default() += 1;
+        }
+        let mut told: Vec<_> = counts.into_iter().map(|(locus, n)| (locus.clone(), n)).collect();
+        // stable: those of one number stay in the order of their loci
+        told.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        told
     }
 }
 

@@ -38,9 +38,17 @@ pub struct BadRow {
 }
 
 impl BadRow {
-    /// True if nothing after it can be read either: the header is wrong, or the file breaks off.
+    /// True if nothing after it can be read either: the file breaks off.
     pub fn is_fatal(&self) -> bool {
         self.fatal
+    }
+
+    pub(super) const fn remedy(&self) -> &'static str {
+        if self.fatal {
+            "see that the whole file is there"
+        } else {
+            "correct it, or skip such rows with --lenient"
+        }
     }
 }
 
@@ -68,35 +76,37 @@ pub(super) struct Rows<R> {
     record: StringRecord,
     agents: Shared<AgentName>,
     targets: Shared<TargetName>,
-    header_read: bool,
     over: bool,
 }
 
 impl<R: Read> Rows<R> {
-    pub(super) fn new(input: R) -> Self {
+    /// Reads the header; without the right one these are no results, and it says why.
+    pub(super) fn begin(input: R) -> Result<Self, String> {
         let reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(1 << 18)
             .from_reader(input);
-        Self {
+        let mut rows = Self {
             reader,
             record: StringRecord::new(),
             agents: Shared(HashMap::new()),
             targets: Shared(HashMap::new()),
-            header_read: false,
             over: false,
-        }
+        };
+        let what = match rows.reader.read_record(&mut rows.record) {
+            Ok(true) if rows.record.iter().eq(HEADER) => return Ok(rows),
+            Ok(true) => "these are no results".to_owned(),
+            Ok(false) => "it is empty".to_owned(),
+            Err(why) => why.to_string(),
+        };
+        let header = HEADER.join(",");
+        Err(format!(
+            "{what}: line 1 must be {header}; name a file such as `parallax export results` writes"
+        ))
     }
 
     pub(super) fn next(&mut self) -> Option<Result<Row, BadRow>> {
-        if !self.header_read {
-            self.header_read = true;
-            if let Err(bad) = self.header() {
-                self.over = true;
-                return Some(Err(bad));
-            }
-        }
         if self.over {
             return None;
         }
@@ -114,17 +124,6 @@ impl<R: Read> Rows<R> {
                 let what = if text { "not UTF-8 text".to_owned() } else { why.to_string() };
                 Some(Err(BadRow { line, what, fatal }))
             }
-        }
-    }
-
-    fn header(&mut self) -> Result<(), BadRow> {
-        let bad = |what| BadRow { line: 1, what, fatal: true };
-        let wanted = HEADER.join(",");
-        match self.reader.read_record(&mut self.record) {
-            Ok(true) if self.record.iter().eq(HEADER) => Ok(()),
-            Ok(true) => Err(bad(format!("the first line must be the header {wanted}"))),
-            Ok(false) => Err(bad(format!("the file is empty; it must begin with {wanted}"))),
-            Err(why) => Err(bad(why.to_string())),
         }
     }
 

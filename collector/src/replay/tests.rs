@@ -102,13 +102,58 @@ fn a_row_that_goes_back_is_taken_as_of_now_and_counted() {
     assert_eq!(warnings.len(), 1);
 }
 
+/// Whatever else was named as results is told for what it is, and what was written before stays.
 #[test]
-fn a_wrong_header_stops_even_a_lenient_run() {
-    for csv in ["", "received,started\n", "1,2,a,shop,ok,4,\n"] {
-        let (done, ..) = Folder::new(csv).run(true);
-        let message = done.unwrap_err().to_string();
-        assert!(message.contains("line 1") && message.contains("received_ms"), "{message}");
+fn what_is_no_results_is_named_and_nothing_is_written_over() {
+    let folder = Folder::new("");
+    let told = |what: &dyn Fn(&Path)| {
+        let results = folder.path("results.csv");
+        drop(std::fs::remove_file(&results));
+        std::fs::write(folder.path("out.jsonl"), "kept").unwrap();
+        what(&results);
+        let (done, out, _) = folder.run(true);
+        assert_eq!(out, "kept");
+        let why = done.unwrap_err();
+        assert!(matches!(why, ReplayError::Results { .. }), "{why:?}");
+        let begin = format!("{}: ", results.display());
+        why.to_string().strip_prefix(&begin).unwrap().to_owned()
+    };
+    let file = |bytes: &'static [u8]| move |path: &Path| std::fs::write(path, bytes).unwrap();
+    let unpack = |tool: &str| {
+        let file = folder.path("results.csv").display().to_string();
+        format!("{tool} {file} | parallax replay --fleet FLEET.toml --results -")
+    };
+    assert!(told(&|_| ()).starts_with("cannot be read: No such file"));
+    let empty = told(&file(b""));
+    assert!(empty.starts_with("it is empty: line 1 must be received_ms,started_ms,"), "{empty}");
+    assert!(empty.ends_with("; name a file such as `parallax export results` writes"), "{empty}");
+    for other in [&b"received,started\n"[..], b"1,2,a,shop,ok,4,\n"] {
+        let other = told(&file(other));
+        assert!(other.starts_with("these are no results: line 1 must be received_ms,"), "{other}");
     }
+    let gzip = told(&file(b"\x1f\x8b\x08\x00whatever"));
+    let words = "it is compressed with gzip; unpack it on the way: ";
+    assert_eq!(gzip, format!("{words}{}", unpack("zcat")));
+    assert!(told(&file(b"\x28\xb5\x2f\xfd\x04")).ends_with(&unpack("zstdcat")));
+
+    let name = told(&|path| std::fs::create_dir(path).unwrap());
+    assert_eq!(name, "it is a folder; name the file with the results");
+    std::fs::write(folder.path("results.csv/results.csv"), "").unwrap();
+    let (done, ..) = folder.run(true);
+    let inside = folder.path("results.csv/results.csv").display().to_string();
+    assert!(done.unwrap_err().to_string().ends_with(&format!("did you mean {inside}?")));
+}
+
+#[test]
+fn a_trace_without_rows_is_said_to_be_that() {
+    let folder = Folder::new(&(row::HEADER.join(",") + "\n"));
+    let (done, _, warnings) = folder.run(false);
+    assert_eq!(done.unwrap().rows, 0);
+    assert!(
+        warnings[0]
+            .ends_with("results.csv has no row below its header: there was nothing to judge")
+    );
+    assert_eq!(warnings.len(), 1);
 }
 
 #[test]
@@ -139,6 +184,8 @@ fn rules_are_held_beside_the_engine() {
     let (done, ..) = folder.run(false);
     let scores = done.unwrap().scores;
     assert_eq!((scores.faults, scores.beyond), (1, 0));
+    let service = parallax_model::Locus::Service { target: "shop".parse().unwrap() };
+    assert_eq!(scores.told, [(service, 1)]);
     let score = |n: usize| {
         let s = &scores.rules[n];
         (s.alarms, s.shared, s.missed, s.later_ms.map(|ms| ms.clamp(-60_000, 60_000) / 10_000))

@@ -159,7 +159,8 @@ mod tests {
     use super::super::made_up::{self, NOW, outage, past_cut, target};
     use super::*;
     use parallax_model::fault::TargetState;
-    use parallax_model::{Role, Votes};
+    use parallax_model::{Clues, ErrorKind, Outcome, Role, Votes};
+    use std::time::Duration;
 
     fn query(open: Option<bool>, before: Option<u64>, limit: usize) -> FaultQuery {
         FaultQuery { open, before: before.map(FaultId), limit }
@@ -216,6 +217,29 @@ mod tests {
         assert_eq!(stand(0, 0), (1, Some(0)), "nobody votes any more");
         assert_eq!(stand(0, 0), (0, Some(0)));
         assert_eq!(stand(5, 5), (1, Some(5)));
+    }
+
+    /// An agent that failed before, for another reason, is examined anew only after a while.
+    #[test]
+    fn what_was_found_before_a_fault_began_is_not_told_with_it() {
+        let mut live = Live::default();
+        live.take(made_up::config());
+        let mut look = |region, ago, finding: Option<&str>| {
+            let at = NOW - Duration::from_secs(ago);
+            let mut look = made_up::look("shop", at, 9, Outcome::Fail(ErrorKind::Status5xx));
+            let clues = |text: &str| Clues { diagnosis: Some(text.to_owned()), ..Clues::default() };
+            look.clues = finding.map(|text| Arc::new(clues(text)));
+            live.take(made_up::results(region, at, vec![look]));
+            live.tell(&Arc::new(outage(2))).story.diagnosed
+        };
+        // since 42 s
+        assert_eq!(look("eu-west", 60, Some("0 of 2 references answer")), None);
+        assert_eq!(look("eu-west", 30, Some("0 of 2 references answer")), None);
+        let other = look("us-east", 30, Some("2 of 2 references answer"));
+        let words = "us-east-1 looked closer: 2 of 2 references answer.";
+        assert_eq!(other.as_deref(), Some(words));
+        let anew = look("eu-west", 20, Some("2 of 2 references answer"));
+        assert_eq!(anew, Some(words.replace("us-east", "eu-west")), "examined anew");
     }
 
     #[test]

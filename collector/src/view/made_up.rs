@@ -117,7 +117,7 @@ pub(crate) fn standing(target: &str, state: TargetState) -> Standing {
 pub(crate) fn ruled(target: &str, state: TargetState) -> Standing {
     let word = Word { down: true, since: NOW - Duration::from_secs(35) };
     let votes = Votes { down: 4, voting: 5 };
-    let policy = Some(Ruling { rule: Rule::Count(2), word: Some(word), votes });
+    let policy = Some(Ruling { rule: Rule::Count(2), word: Some(word), votes, assigned: 5 });
     Standing { policy, ..standing(target, state) }
 }
 

@@ -28,7 +28,7 @@ pub use crate::store::{BOUNDS, Counts, FaultQuery, PathTally, StoreError, Tally}
 pub use event::{Event, EventBody};
 pub use fleet::Fleet;
 pub use health::{Failing, Health, Reload, Traffic, WebhookNews};
-pub use path::{Look, Path, Peer, fnv_1a};
+pub use path::{IpVersion, Look, Path, Peer, fnv_1a};
 pub use read::{AgentRow, Cell, CellState, Overview, PathRow, Ruled, TargetRow, Told};
 
 use crate::store::ReadStore;

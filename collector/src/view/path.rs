@@ -46,15 +46,26 @@ pub struct Path {
     /// Boxed: most kinds have none.
     seen: Option<Box<Seen>>,
     clues: Option<Arc<Clues>>,
+    /// When the finding among the clues was first heard, Unix seconds: eight bytes would be too many.
+    found_s: u32,
 }
 
 /// The address that a look connected to, as told in metrics: enough to see that it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// 4 or 6.
-    pub ip_version: u8,
+    /// Of the address.
+    pub ip_version: IpVersion,
     /// FNV-1a of the address' bytes, as `blackbox_exporter` makes it.
     pub hash: u32,
+}
+
+/// As told in metrics: 4 or 6. Not a number here, so that no peer takes no byte more than a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IpVersion {
+    /// IPv4.
+    V4 = 4,
+    /// IPv6.
+    V6 = 6,
 }
 
 /// One remembered look.
@@ -83,6 +94,7 @@ impl Path {
             detail: None,
             seen: None,
             clues: None,
+            found_s: 0,
         };
         path.see(result, received);
         path
@@ -113,6 +125,9 @@ impl Path {
         self.seen.clone_from(&result.seen);
         // looks mostly see the same: what is equal is kept once
         if self.clues != result.clues {
+            if finding(result.clues.as_deref()) != self.finding() {
+                self.found_s = u32::try_from(received.millis() / 1000).unwrap_or(u32::MAX);
+            }
             self.clues.clone_from(&result.clues);
         }
         if let Some(slot) = self.ring.get_mut(usize::from(self.next)) {
@@ -168,6 +183,16 @@ impl Path {
         self.seen.as_deref()
     }
 
+    /// What its agent found out about the failure that goes on.
+    pub fn finding(&self) -> Option<&str> {
+        finding(self.clues())
+    }
+
+    /// True if that was not heard before `at`, to the second.
+    pub fn found_since(&self, at: Timestamp) -> bool {
+        i64::from(self.found_s) >= at.millis() / 1000
+    }
+
     /// What the last look saw beside its outcome.
     pub fn clues(&self) -> Option<&Clues> {
         self.clues.as_deref()
@@ -183,11 +208,15 @@ impl Path {
     }
 }
 
+fn finding(clues: Option<&Clues>) -> Option<&str> {
+    clues.and_then(|clues| clues.diagnosis.as_deref())
+}
+
 fn peer(peer: &str) -> Option<Peer> {
     let ip = peer.parse::<SocketAddr>().map(|at| at.ip()).or_else(|_| peer.parse::<IpAddr>());
     Some(match ip.ok()?.to_canonical() {
-        IpAddr::V4(ip) => Peer { ip_version: 4, hash: fnv_1a(&ip.octets()) },
-        IpAddr::V6(ip) => Peer { ip_version: 6, hash: fnv_1a(&ip.octets()) },
+        IpAddr::V4(ip) => Peer { ip_version: IpVersion::V4, hash: fnv_1a(&ip.octets()) },
+        IpAddr::V6(ip) => Peer { ip_version: IpVersion::V6, hash: fnv_1a(&ip.octets()) },
     })
 }
 
@@ -284,7 +313,7 @@ mod tests {
         assert_eq!(path.stage(Stage::Tls), Some(Duration::from_millis(3)));
         assert_eq!(path.stage(Stage::Connect), None);
         // what blackbox_exporter's own fixture says of 127.0.0.1
-        assert_eq!(path.peer(), Some(Peer { ip_version: 4, hash: 3_668_918_509 }));
+        assert_eq!(path.peer(), Some(Peer { ip_version: IpVersion::V4, hash: 3_668_918_509 }));
         path.see(&look(1, Outcome::Ok, Duration::ZERO), Timestamp::from_millis(1));
         assert_eq!((path.stage(Stage::Tls), path.peer()), (None, None));
     }

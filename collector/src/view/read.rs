@@ -190,11 +190,14 @@ impl Live {
     pub(super) fn tell(&self, fault: &Arc<Fault>) -> Told {
         let fitness = |agent: &AgentName| self.agents.get(agent)?.fitness.as_ref();
         let story = words::story(fault, &self.fleet);
-        let clues =
-            |agent: &AgentName, target: &TargetName| self.paths.get(target)?.get(agent)?.clues();
+        let found = |agent: &AgentName, target: &TargetName| {
+            let path = self.paths.get(target)?.get(agent)?;
+            path.finding().filter(|_| path.found_since(fault.onset))
+        };
         let story = Story {
+            left_out: words::left_out(fault, &self.fleet, self.open.values().map(AsRef::as_ref)),
             doubtful: words::doubtful(fault, fitness),
-            diagnosed: words::diagnosed(fault, clues),
+            diagnosed: words::diagnosed(fault, found),
             ..story
         };
         Told { fault: Arc::clone(fault), story }

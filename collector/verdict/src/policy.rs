@@ -7,7 +7,7 @@
 //! (`any`), more than half of those that vote (`majority`), all that vote (`all`), or a number of them
 //! (`count:N`). Silence is no vote, and where nobody votes the last word stands.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use parallax_model::rule::{Ruling, Votes, Word};
 use parallax_model::{ErrorKind, Role, Rule, TargetName, Timestamp};
@@ -27,6 +27,26 @@ pub struct Turn {
     pub down: bool,
     /// How the domains vote.
     pub votes: Votes,
+}
+
+/// Services whose own rule takes more domains than are to look at them, and how many are: such a rule can never
+/// say "down".
+pub fn out_of_reach(fleet: &Fleet) -> Vec<(TargetName, Rule, u32)> {
+    let polls = Polls::new(Vec::new(), fleet);
+    let own = fleet.targets.iter().filter_map(|target| {
+        let (rule, assigned) = (*polls.own.get(&target.name)?, *polls.assigned.get(&target.name)?);
+        (rule.takes() > assigned).then(|| (target.name.clone(), rule, assigned))
+    });
+    own.collect()
+}
+
+/// Domains that are to look at a target.
+fn assigned(world: &World, target: &TargetName) -> Option<u32> {
+    let excluded = &world.targets[world.target_names.find(target)? as usize].excluded;
+    let agents =
+        (0..).zip(&world.agents).filter(|(id, agent)| agent.present && !excluded.contains(id));
+    let domains: BTreeSet<u32> = agents.map(|(_, agent)| agent.domain).collect();
+    Some(domains.len() as u32)
 }
 
 /// The newest look of a path.
@@ -51,6 +71,8 @@ pub struct Polls {
     everywhere: Vec<Rule>,
     // only looked up, never walked: its order must not show
     own: HashMap<TargetName, Rule>,
+    /// How many domains are to look at those that have one.
+    assigned: HashMap<TargetName, u32>,
     world: World,
     /// The votes on each target.
     by_target: BTreeMap<u32, Poll>,
@@ -63,6 +85,7 @@ impl Polls {
         let mut polls = Self {
             everywhere,
             own: HashMap::new(),
+            assigned: HashMap::new(),
             world: World::default(),
             by_target: BTreeMap::new(),
             words: BTreeMap::new(),
@@ -74,7 +97,7 @@ impl Polls {
     /// The fleet was declared anew: votes of those who still look stay, and rules that are new count them.
     pub fn set_fleet(&mut self, fleet: &Fleet, now: Timestamp) {
         self.declare(fleet);
-        let Self { everywhere, own, world, by_target, words } = self;
+        let Self { everywhere, own, world, by_target, words, .. } = self;
         by_target.retain(|&target, poll| {
             let spec = &world.targets[target as usize];
             poll.by_agent.retain(|&agent, _| {
@@ -102,6 +125,9 @@ impl Polls {
             polled.targets.retain(|t| self.own.contains_key(&t.name));
         }
         self.world.declare(&polled, i64::MIN);
+        let (world, names) = (&self.world, self.own.keys());
+        let assigned = names.filter_map(|name| Some((name.clone(), assigned(world, name)?)));
+        self.assigned = assigned.collect();
     }
 
     /// Hears one result, in the order they are received.
@@ -140,7 +166,8 @@ impl Polls {
         let id = self.world.target_names.find(target);
         let word = id.and_then(|id| self.words.get(&(id, rule))).copied();
         let votes = id.map_or(Votes::default(), |id| self.votes(id, now.millis()).0);
-        Some(Ruling { rule, word, votes })
+        let assigned = self.assigned.get(target).copied().unwrap_or(0);
+        Some(Ruling { rule, word, votes, assigned })
     }
 
     /// Counts the votes on a target as of `now`; answers which rules turn by it.

@@ -9,7 +9,7 @@ use parallax_model::{
     AgentName, AgentSpec, ErrorKind, Outcome, Provider, Region, Role, Rule, TargetName, Timestamp,
     Votes,
 };
-use parallax_verdict::policy::{Polls, Turn};
+use parallax_verdict::policy::{Polls, Turn, out_of_reach};
 use parallax_verdict::{Fleet, Observation, TargetSpec};
 use proptest::prelude::*;
 
@@ -215,6 +215,31 @@ fn another_fleet_keeps_the_votes_of_those_who_still_look() {
     assert_eq!(ruling(&polls, 6), None);
     polls.set_fleet(&fleet(&agents[1..], Some("majority")), at(7));
     assert_eq!(ruling(&polls, 7).map(|(_, state, ..)| state), Some(TargetState::Unknown));
+}
+
+/// Domains are counted, and only those that are to look at it.
+#[test]
+fn a_rule_that_takes_more_than_there_are_is_out_of_reach() {
+    let six = ["a1", "a2", "b1", "b2", "c1", "c2"];
+    let beyond = |fleet: &Fleet| {
+        let out: Vec<_> =
+            out_of_reach(fleet).into_iter().map(|(name, _, n)| (name.to_string(), n)).collect();
+        let polls = Polls::new(Vec::new(), fleet);
+        let ruling = polls.ruling(&TargetName::new(SHOP).unwrap(), at(0)).unwrap();
+        assert_eq!(ruling.is_out_of_reach(), !out.is_empty());
+        out
+    };
+    assert_eq!(beyond(&fleet(&six, Some("count:3"))), []);
+    assert_eq!(beyond(&fleet(&six, Some("count:4"))), [(SHOP.to_owned(), 3)]);
+    let mut some = fleet(&six, Some("count:3"));
+    some.targets[0].agents.names = ["a1", "b1", "b2"].map(|n| AgentName::new(n).unwrap()).to_vec();
+    assert_eq!(beyond(&some), [(SHOP.to_owned(), 2)]);
+    assert_eq!(beyond(&fleet(&[], Some("any"))), [(SHOP.to_owned(), 0)]);
+
+    let mut polls = Polls::new(Vec::new(), &fleet(&six, Some("count:3")));
+    polls.set_fleet(&fleet(&six[..4], Some("count:3")), at(1));
+    let ruling = polls.ruling(&TargetName::new(SHOP).unwrap(), at(1)).unwrap();
+    assert_eq!(ruling.assigned, 2);
 }
 
 /// Who votes how: by the definition, over everything that was ever heard.

@@ -66,6 +66,14 @@ pub struct Votes {
 }
 
 impl Rule {
+    /// How many domains it takes at least.
+    pub const fn takes(self) -> u32 {
+        match self {
+            Self::Any | Self::Majority | Self::All => 1,
+            Self::Count(n) => n,
+        }
+    }
+
     /// True if so many are enough.
     pub const fn is_met(self, votes: Votes) -> bool {
         let Votes { down, voting } = votes;
@@ -96,9 +104,16 @@ pub struct Ruling {
     pub word: Option<Word>,
     /// How the domains vote.
     pub votes: Votes,
+    /// Domains that are to look.
+    pub assigned: u32,
 }
 
 impl Ruling {
+    /// True if it can never say "down": fewer domains are to look than it takes.
+    pub const fn is_out_of_reach(&self) -> bool {
+        self.rule.takes() > self.assigned
+    }
+
     /// Up, down, or unknown while nobody votes: silence is neither.
     pub fn state(&self) -> TargetState {
         match self.word {

@@ -7,7 +7,7 @@ use parallax_model::{
 };
 
 use super::super::Fleet;
-use super::say;
+use super::{place, say};
 
 /// Names listed before "and n more".
 const NAMES_MAX: usize = 4;
@@ -119,6 +119,9 @@ impl<'a> Witnesses<'a> {
         };
         Some(match kind.stage() {
             Stage::Transfer => format!("{works}; the answer begins and is cut off."),
+            Stage::Assert if place::is_alone(self.fault) => {
+                format!("{works}: whatever answers there answers so.")
+            }
             Stage::Assert => format!("{works}: it is the service that answers so."),
             Stage::Resolve | Stage::Connect | Stage::Tls | Stage::FirstByte => {
                 format!("{works}; no good answer follows.")

@@ -6,6 +6,7 @@
 
 mod evidence;
 mod headline;
+mod left_out;
 mod place;
 mod policy;
 mod say;
@@ -14,15 +15,16 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parallax_model::{AgentName, Clues, Fault, FaultState, Fitness, Reason, TargetName, Unfit};
+use parallax_model::{AgentName, Fault, FaultState, Fitness, Reason, TargetName, Unfit};
 
 use super::Fleet;
 
 pub(super) use headline::rank;
 pub use headline::{Headline, Tone, headline};
+pub(super) use left_out::left_out;
 pub use place::place;
 pub use policy::policy;
-pub use say::{duration, instant, kind_in_words, percent, rfc3339};
+pub use say::{duration, instant, kind_in_words, percent, plural, rfc3339};
 
 /// Unfit witnesses that are named.
 const DOUBTFUL_MAX: usize = 3;
@@ -39,7 +41,9 @@ pub struct Story {
     pub aside: &'static str,
     /// Who fails, how, and how far they got.
     pub fails: Option<String>,
-    /// Who of those holds itself for unfit now, and why.
+    /// Who looks, too, and is not counted, since its own sight is at fault.
+    pub left_out: Option<String>,
+    /// Who of the failing holds itself for unfit now, and why.
     pub doubtful: Option<String>,
     /// What agents found out beside their looks.
     pub diagnosed: Option<String>,
@@ -59,7 +63,7 @@ impl Story {
     /// Everything after the title, one sentence or a few each, in reading order.
     pub fn sentences(&self) -> Vec<String> {
         let confidence = Some(&self.confidence);
-        [&self.fails, &self.doubtful, &self.diagnosed, &self.fine, &self.affected]
+        [&self.fails, &self.left_out, &self.doubtful, &self.diagnosed, &self.fine, &self.affected]
             .into_iter()
             .map(Option::as_ref)
             .chain([confidence, self.alternative.as_ref(), self.without.as_ref()])
@@ -89,15 +93,14 @@ pub(super) fn doubtful<'a>(
 }
 
 /// What failing witnesses found out while the fault is open, each finding once. The paths' last looks tell
-/// it, so that it is what is now.
+/// it, so that it is what is now; whoever gives it leaves out what was found before the fault began.
 pub(super) fn diagnosed<'a>(
     fault: &Fault,
-    clues: impl Fn(&AgentName, &TargetName) -> Option<&'a Clues>,
+    finding: impl Fn(&AgentName, &TargetName) -> Option<&'a str>,
 ) -> Option<String> {
     let mut found: BTreeMap<&str, &AgentName> = BTreeMap::new();
     for witness in &fault.evidence.witnesses_for {
-        let clues = clues(&witness.agent, &witness.target);
-        if let Some(finding) = clues.and_then(|clues| clues.diagnosis.as_deref()) {
+        if let Some(finding) = finding(&witness.agent, &witness.target) {
             found.entry(finding).or_insert(&witness.agent);
         }
     }
@@ -116,6 +119,7 @@ pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
         title: place::title(fault),
         aside: place::aside(fault),
         fails: fails(fault, &witnesses),
+        left_out: None,
         doubtful: None,
         diagnosed: None,
         fine: joined([witnesses.references(), witnesses.others()]),
@@ -166,7 +170,7 @@ fn affected(fault: &Fault) -> Option<String> {
 
 fn confidence(fault: &Fault) -> String {
     let (sure, seen) = (percent(fault.confidence.get()), fault.coverage);
-    let places = say::plural(u64::from(seen.assigned), "place");
+    let places = plural(u64::from(seen.assigned), "place");
     format!("Confidence {sure}, with {} of {places} bearing witness.", seen.domains)
 }
 

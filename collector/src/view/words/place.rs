@@ -1,5 +1,7 @@
 //! Where a fault is, in words.
 
+use std::collections::BTreeSet;
+
 use parallax_model::{ErrorKind, Fault, FaultState, Locus, Reason};
 
 use super::say;
@@ -35,6 +37,9 @@ fn what(fault: &Fault) -> String {
         (_, FaultState::Degraded) => "degraded",
     };
     match &fault.locus {
+        Locus::Service { target } if is_alone(fault) => {
+            format!("{target} {is} {bad}, seen from one place only")
+        }
         Locus::Service { target } if fault.regions.is_empty() => {
             format!("{target} {is} {bad} everywhere")
         }
@@ -100,20 +105,27 @@ fn refuses(fault: &Fault) -> bool {
     fault.evidence.kinds.first().is_some_and(|(kind, _)| *kind == ErrorKind::Blocked)
 }
 
-/// True if nobody else could have seen it.
-const fn is_alone(fault: &Fault) -> bool {
-    fault.coverage.assigned <= 1
+/// True if nobody else could have seen it, or nobody else looked.
+pub(super) fn is_alone(fault: &Fault) -> bool {
+    let evidence = &fault.evidence;
+    let witnesses = || evidence.witnesses_for.iter().chain(&evidence.witnesses_against);
+    let about = || witnesses().filter(|w| Some(&w.target) == fault.locus.target());
+    let agents = || about().map(|w| &w.agent).collect::<BTreeSet<_>>().len();
+    fault.coverage.assigned <= 1 || (fault.coverage.domains <= 1 && agents() == 1)
 }
 
 /// What follows for the reader.
-pub(super) const fn aside(fault: &Fault) -> &'static str {
+pub(super) fn aside(fault: &Fault) -> &'static str {
     match &fault.locus {
+        // one witness cannot tell its own way from the service
+        Locus::Service { .. } if is_alone(fault) => {
+            "one place cannot tell its network from the service"
+        }
         Locus::Service { .. } => "not your network",
         Locus::ServiceRegion { .. } | Locus::ServiceProvider { .. } => "elsewhere it is fine",
         Locus::Dependency { .. } => "not the service's own fault",
         Locus::Region { .. } | Locus::Provider { .. } => "not the services",
         Locus::Agent { .. } => "no word about any service",
-        // one witness cannot tell its own way from the service
         Locus::Path { .. } if is_alone(fault) => "seen from here alone: it may be this network",
         Locus::Path { .. } => "others reach it",
         Locus::Collector => "nothing can be said of anything else",

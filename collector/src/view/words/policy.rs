@@ -10,7 +10,7 @@ const PLACES_MAX: usize = 2;
 
 /// Both in one sentence. `faults` are the open ones that touch the service.
 pub fn policy(ruling: &Ruling, engine: TargetState, faults: &[&Fault]) -> String {
-    let Ruling { rule, word, votes } = ruling;
+    let Ruling { rule, word, votes, assigned } = ruling;
     let says = match (word, ruling.state()) {
         (None, _) | (Some(_), TargetState::Unknown) => "says nothing, as nobody votes".to_owned(),
         (Some(word), state) => format!(
@@ -21,10 +21,16 @@ pub fn policy(ruling: &Ruling, engine: TargetState, faults: &[&Fault]) -> String
             say::plural(u64::from(votes.voting), "place")
         ),
     };
+    let never = match (ruling.is_out_of_reach(), assigned) {
+        (false, _) => String::new(),
+        (true, 0) => ", and cannot say down, as nobody is to look".to_owned(),
+        (true, 1) => ", and cannot say down, as only 1 place looks".to_owned(),
+        (true, many) => format!(", and cannot say down, as only {many} places look"),
+    };
     let places: Vec<String> = faults.iter().map(|fault| place(&fault.locus)).collect();
     let places = match say::list(&places, PLACES_MAX) {
         none if none.is_empty() => none,
         some => format!(": {some}"),
     };
-    format!("Your rule {rule} {says}; the engine says {}{places}.", engine.as_str())
+    format!("Your rule {rule} {says}{never}; the engine says {}{places}.", engine.as_str())
 }

@@ -17,7 +17,7 @@ pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
 }
 
 /// `1 place`, `5 places`.
-pub(super) fn plural(n: u64, word: &str) -> String {
+pub fn plural(n: u64, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 

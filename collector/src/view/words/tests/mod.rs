@@ -1,9 +1,13 @@
+//! Faults in words: each sentence, on made-up evidence.
+
+mod who_looks;
+
 use std::time::Duration;
 
 use parallax_model::{
-    AgentName, AgentSpec, Alternative, Check, Clues, Confidence, Coverage, ErrorKind, Evidence,
-    Fault, FaultId, FaultState, Fitness, HttpCheck, Locus, Reason, Role, Ruling, Selector,
-    Sensitivity, Target, TargetName, Timestamp, Unfit, Votes, Without, Witness, Word,
+    AgentName, AgentSpec, Alternative, Check, Confidence, Coverage, ErrorKind, Evidence, Fault,
+    FaultId, FaultState, Fitness, HttpCheck, Locus, Reason, Role, Ruling, Selector, Sensitivity,
+    Target, TargetName, Timestamp, Unfit, Votes, Without, Witness, Word,
 };
 
 use std::sync::Arc;
@@ -302,47 +306,6 @@ fn small_words() {
 }
 
 #[test]
-fn a_witness_that_holds_itself_for_unfit_is_named() {
-    let failing = witnesses(&["eu-west"], &["shop"], Some(ErrorKind::Timeout));
-    let mut fault = fault(Locus::Service { target: shop() }, evidence(failing, vec![]));
-    let unfit = |unfit: &[Unfit]| Fitness { unfit: unfit.to_vec(), ..Fitness::default() };
-    let says = |fault: &Fault, fitness: &Fitness| doubtful(fault, |_| Some(fitness));
-    let late = unfit(&[Unfit::References, Unfit::Late, Unfit::Cpu]);
-    let words = "By its own word eu-west-1 starts its looks late and is short of CPU.";
-    assert_eq!(says(&fault, &late).as_deref(), Some(words));
-    // its references are evidence already, and a fit one is not doubted
-    assert_eq!(says(&fault, &unfit(&[Unfit::References])), None);
-    assert_eq!(doubtful(&fault, |_| None), None);
-    // what it says now is not of a fault that is over
-    fault.ended = Some(fault.onset);
-    assert_eq!(says(&fault, &late), None);
-}
-
-#[test]
-fn what_agents_found_out_is_told_once_and_while_it_lasts() {
-    let agents = ["eu-west", "us-east", "ap-south"];
-    let failing = witnesses(&agents, &["shop"], Some(ErrorKind::DnsNxdomain));
-    let mut fault = fault(Locus::Service { target: shop() }, evidence(failing, vec![]));
-    let found = |text: &str| Clues { diagnosis: Some(text.to_owned()), ..Clues::default() };
-    let (same, other) =
-        (found("resolver 9.9.9.9: dns_nxdomain"), found("2 of 2 references answer"));
-    let clues = |agent: &AgentName, _: &TargetName| match agent.as_str() {
-        "eu-west-1" | "us-east-1" => Some(&same),
-        _ => Some(&other),
-    };
-    assert_eq!(
-        diagnosed(&fault, clues).as_deref(),
-        Some(
-            "ap-south-1 looked closer: 2 of 2 references answer. \
-             eu-west-1 looked closer: resolver 9.9.9.9: dns_nxdomain."
-        )
-    );
-    assert_eq!(diagnosed(&fault, |_, _| None), None);
-    fault.ended = Some(fault.onset);
-    assert_eq!(diagnosed(&fault, clues), None);
-}
-
-#[test]
 fn a_rule_and_the_engine_are_told_in_one_sentence() {
     let path = Locus::Path { agent: name("us-east-1"), target: name("shop") };
     let path = fault(path, Evidence::default());
@@ -351,6 +314,7 @@ fn a_rule_and_the_engine_are_told_in_one_sentence() {
         rule: name(rule),
         word,
         votes: Votes { down, voting },
+        assigned: 5,
     };
     let (up, degraded, unknown) = (TargetState::Up, TargetState::Degraded, TargetState::Unknown);
     for (ruling, state, faults, words) in [
@@ -378,6 +342,20 @@ fn a_rule_and_the_engine_are_told_in_one_sentence() {
             unknown,
             &[],
             "Your rule all says nothing, as nobody votes; the engine says unknown.",
+        ),
+        (
+            Ruling { assigned: 3, ..ruling("count:4", word(false), 0, 3) },
+            up,
+            &[],
+            "Your rule count:4 says up since 2025-12-25 22:52:12 UTC (0 of 3 places down), and cannot say down, as \
+             only 3 places look; the engine says up.",
+        ),
+        (
+            Ruling { assigned: 1, ..ruling("count:2", None, 0, 0) },
+            unknown,
+            &[],
+            "Your rule count:2 says nothing, as nobody votes, and cannot say down, as only 1 place looks; the \
+             engine says unknown.",
         ),
     ] {
         assert_eq!(policy(&ruling, state, faults), words);
