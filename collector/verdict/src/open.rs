@@ -14,6 +14,8 @@ use crate::world::World;
 
 /// Intervals that the recent share of bad looks is taken over.
 const RECENT_INTERVALS: i64 = 7;
+/// Bad looks from which it goes on, after what may have been its end: fewer are strays.
+pub(crate) const AGAIN_MIN: u32 = 3;
 /// Intervals without a pause after which a fault that paused no longer counts as flapping.
 const FLAPPING_INTERVALS: i64 = 10;
 /// Pauses of a fault that flaps: one pause and it is an outage that came back.
@@ -47,7 +49,7 @@ pub(crate) struct Open {
     pub(crate) elsewhere: BTreeSet<What>,
     pub(crate) slow: bool,
     pub(crate) rate: f64,
-    /// Share of its recent looks that were bad, before it last paused if that was of late.
+    /// Share of its recent looks that were bad, when some last were.
     pub(crate) share: f64,
     pub(crate) margin: f64,
     pub(crate) rival: Option<What>,
@@ -173,17 +175,18 @@ impl Open {
         let newest = self.looks(world, case).find(|l| self.is_bad(l)).map(|l| l.at);
         let Some(newest) = newest else { return };
         let from = (newest - RECENT_INTERVALS * interval).max(self.onset_ms());
-        let share_since = |since: i64| {
+        let count_since = |since: i64| {
             let looks = self.looks(world, case).filter(|l| l.at <= newest && l.at >= since);
-            let (bad, all) =
-                looks.fold((0, 0), |(b, a), l| (b + u32::from(self.is_bad(l)), a + 1_u32));
-            (f64::from(bad) / f64::from(all.max(1)), all)
+            looks.fold((0, 0), |(b, a), l| (b + u32::from(self.is_bad(l)), a + 1_u32))
         };
-        // since it last failed again, if it did: the pause before says nothing of how bad it is now
-        let (share, all) = share_since(from.max(self.paused_at));
-        // … and what fails now says nothing of when it is over: one look after a pause makes no outage
-        if self.paused_at <= from {
-            self.share = share;
+        let share_of = |(bad, all): (u32, u32)| f64::from(bad) / f64::from(all.max(1));
+        // since it last failed again, if it did: the pause before says nothing of how bad it is now …
+        let since = count_since(from.max(self.paused_at));
+        let (share, all) = (share_of(since), since.1);
+        // … and a stray after its end nothing of how often it failed
+        let recent = count_since(from);
+        if recent.0 >= AGAIN_MIN {
+            self.share = share_of(recent);
         }
         self.last_bad = self.last_bad.max(newest);
         self.fault.evidence.failure_rate = share;

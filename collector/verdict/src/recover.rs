@@ -1,9 +1,9 @@
 //! When a fault is over: its looks are good again, surely enough and for long enough.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::Case;
-use crate::open::Open;
+use crate::open::{AGAIN_MIN, Open};
 use crate::world::World;
 
 /// Nats by which "over" must beat "goes on".
@@ -33,11 +33,11 @@ const HOLD_INTERVALS_MAX: f64 = 24.0;
 pub(crate) fn ended(world: &World, case: &Case, open: &mut Open) -> Option<i64> {
     let interval = open.interval_ms(world);
     let Some((nats, mut from, domains)) = good_run(world, case, open) else {
-        note_pause(open, interval, case.now);
+        note_pause(world, case, open, interval);
         return None;
     };
     if nats < PAUSE_NATS {
-        note_pause(open, interval, case.now);
+        note_pause(world, case, open, interval);
     } else {
         // a run may be longer than what is remembered of it
         from = open.easing.map_or(from, |e| e.min(from));
@@ -45,7 +45,22 @@ pub(crate) fn ended(world: &World, case: &Case, open: &mut Open) -> Option<i64> 
     }
     let hold = hold_ms(open, interval, from);
     let witnesses = failing_domains(world, open).min(2);
-    (nats >= OVER_NATS && domains >= witnesses && case.now - from >= hold).then_some(from)
+    let over = nats >= OVER_NATS && domains >= witnesses && case.now - from >= hold;
+    (over && !is_left_somewhere(world, case, open, from)).then_some(from)
+}
+
+/// True if from some region no look of a service was good since then, and some were bad: it is not over there.
+fn is_left_somewhere(world: &World, case: &Case, open: &Open, since: i64) -> bool {
+    if open.what.target().is_none() {
+        return false;
+    }
+    let mut regions: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+    for look in open.looks(world, case).take_while(|l| l.at >= since) {
+        let path = &case.paths[look.path as usize];
+        let (bad, good) = regions.entry(world.agents[path.agent as usize].region).or_default();
+        *(if open.is_bad(look) { bad } else { good }) += u32::from(!path.useless);
+    }
+    regions.values().any(|&(bad, good)| bad > 0 && good == 0)
 }
 
 /// The best run of good looks up to now: its nats, begin, and domains.
@@ -72,15 +87,21 @@ fn good_run(world: &World, case: &Case, open: &Open) -> Option<(f64, i64, usize)
     best.filter(|(nats, ..)| *nats > 0.0)
 }
 
-fn note_pause(open: &mut Open, interval: i64, now: i64) {
-    if let Some(from) = open.easing.take() {
-        let pause = open.last_bad.min(now) - from;
-        if pause >= interval / 2 {
-            // the same run, resumed after a look or two, is no other pause
-            open.pauses += u32::from(from > open.paused_at);
-            open.pause = open.pause.max(pause);
-            open.paused_at = open.last_bad;
-        }
+/// What seemed to be its end was none if it fails again, more than a stray does.
+fn note_pause(world: &World, case: &Case, open: &mut Open, interval: i64) {
+    let Some(from) = open.easing else { return };
+    let since = open.looks(world, case).take_while(|l| l.at > from).filter(|l| open.is_bad(l));
+    let (count, first) = since.fold((0, from), |(count, _), look| (count + 1, look.at));
+    if count < AGAIN_MIN {
+        return;
+    }
+    open.easing = None;
+    let pause = first - from;
+    if pause >= interval / 2 {
+        // the same run, resumed after a look or two, is no other pause
+        open.pauses += u32::from(from > open.paused_at);
+        open.pause = open.pause.max(pause);
+        open.paused_at = first;
     }
 }
 
