@@ -35,6 +35,8 @@ const SITTING_MAX_MS: i64 = 2_000;
 const LATE_INTERVALS: i64 = 4;
 /// The longest usual gap between an agent's results fades by this with every result.
 const GAP_KEPT: f64 = 0.99;
+/// Looks at a target, all agents together, of which more than two must be slow to be worth a question.
+const SLOW_ROW: i64 = 10;
 /// Confidence in what silence says: all domains, or just most.
 const ISOLATED_CONFIDENCE: f64 = 0.97;
 const SILENT_CONFIDENCE: f64 = 0.99;
@@ -257,11 +259,15 @@ impl Engine {
         self.dirty = true;
         let t = &mut self.world.targets[target as usize];
         t.heat.add(nats, self.now, memory_ms(t.interval_ms) / 2);
+        // one slow look is nothing to ask about, some in a row are
+        let row_ms = t.interval_ms * SLOW_ROW / t.paths.len().max(SLOW_ROW as usize) as i64;
+        if mark.is_slow() {
+            t.slow_heat.add(nats, self.now, row_ms);
+        }
+        let is_doubt = mark.is_fail() || t.slow_heat.nats(self.now, row_ms) >= HOT_NATS;
         let a = &mut self.world.agents[agent as usize];
         a.heat.add(nats, self.now, memory_ms(a.interval_ms) / 2);
         self.warm.note(&self.world.paths[id as usize], id);
-        // one slow look is nothing to ask about, some of them are
-        let is_doubt = mark.is_fail() || target_nats(&self.world, target, self.now) >= HOT_NATS;
         if nats >= WARM_NATS && is_doubt && self.isolated.is_none() {
             let asks = self.budget.ask(&self.world, agent, target, self.now);
             out.extend(asks.into_iter().map(Change::Ask));

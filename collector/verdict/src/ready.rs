@@ -72,6 +72,8 @@ const BLIP_RATE: f64 = 0.9;
 const BURST_INTERVALS: f64 = 7.0;
 const BURST_PARTIAL_INTERVALS: f64 = 10.0;
 const BURST_MIN_MS: i64 = 10_000;
+/// With so few domains an agent's way is all that is known of its region.
+const DOMAINS_FEW: usize = 3;
 /// Slowness near those who look: days and nights, and queues that fill now and then, slow every third
 /// look; what is to be told of slows most.
 const SLOW_LOCAL_RATE: f64 = 0.6;
@@ -325,9 +327,10 @@ fn has_witnesses(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -
         What::Region(_) | What::Provider(_) | What::Domain(_) => {
             lasts(world, case, finding, w.domains.len() >= 2) && w.targets.len() >= 2
         }
-        // where one agent looks it may be its way, unless the service itself says that it is broken
-        What::ServiceRegion(..) | What::ServiceProvider(..) | What::ServiceDomain(..) => {
-            w.agents.len() > 1 || w.answers * 2 > w.bad || lasts_burst(world, case, finding)
+        // what one agent of many sees may be its way, unless the service itself says that it is broken
+        What::ServiceRegion(t, _) | What::ServiceProvider(t, _) | What::ServiceDomain(t, _) => {
+            let is_way = w.agents.len() == 1 && places(world, t).0 > DOMAINS_FEW;
+            !is_way || w.answers * 2 > w.bad || lasts_burst(world, case, finding)
         }
     }
 }

@@ -72,6 +72,8 @@ pub(crate) struct Target {
     /// When it was first looked at, ms of the engine's clock.
     pub(crate) since: i64,
     pub(crate) heat: Heat,
+    /// What of it is of slow looks, fading with the ten latest.
+    pub(crate) slow_heat: Heat,
     pub(crate) paths: Vec<u32>,
     /// The path of each agent, by its number.
     by_agent: Vec<u32>,
@@ -187,6 +189,7 @@ impl World {
                 excluded: BTreeSet::new(),
                 last_ok: i64::MIN,
                 since: i64::MAX,
+                slow_heat: Heat::default(),
                 heat: Heat::default(),
                 paths: Vec::new(),
                 by_agent: Vec::new(),
