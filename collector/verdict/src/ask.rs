@@ -19,7 +19,7 @@ const ASKED_MAX: usize = 8;
 const NEEDS_MAX: usize = 2;
 const ASKED_OF_NEEDS: usize = 3;
 /// A target is asked about again after this share of its interval, within bounds.
-const AGAIN_SHARE: f64 = 0.67;
+const AGAIN_SHARE: f64 = 0.33;
 const AGAIN_MIN_MS: i64 = 1_000;
 const AGAIN_MAX_MS: i64 = 20_000;
 

@@ -14,6 +14,9 @@ use crate::world::{NONE, World};
 const WITNESS_NATS: f64 = 0.7;
 /// Fewest bad looks of any fault.
 const BAD_MIN: u32 = 3;
+/// … and of a service that loses some looks and answers others: of a hundred thousand questions asked at once one
+/// finds four strays.
+const LOSS_BAD_MIN: u32 = 5;
 /// Slowness is told of after one look more, and with more certainty.
 const SLOW_BAD_MIN: u32 = 4;
 const SLOW_MARGIN: f64 = 2.0;
@@ -236,8 +239,7 @@ pub(crate) fn ready(world: &World, case: &Case, finding: &Finding) -> Option<Wit
         return None;
     }
     let w = Witnesses::of(world, case, finding);
-    let bad_min = if finding.stretch.slow { SLOW_BAD_MIN } else { BAD_MIN };
-    let told = w.bad >= bad_min
+    let told = w.bad >= bad_min(finding, &w)
         && is_surer_if_rare(world, finding, &w)
         && is_spread(case, finding, &w)
         && has_witnesses(world, case, finding, &w);
@@ -258,6 +260,16 @@ fn is_certain(world: &World, case: &Case, finding: &Finding) -> bool {
         && (service || !stretch.slow || stretch.rate >= SLOW_LOCAL_RATE)
         && (!near || stretch.rate >= NEAR_RATE_MIN)
         && has_background(world, case.now, finding)
+}
+
+/// How many looks must be bad.
+fn bad_min(finding: &Finding, w: &Witnesses) -> u32 {
+    let loss = matches!(finding.what, What::Service(_)) && w.answers * 2 <= w.bad;
+    match (finding.stretch.slow, finding.stretch.rate < FULL_RATE) {
+        (true, _) => SLOW_BAD_MIN,
+        (false, true) if loss => LOSS_BAD_MIN,
+        (false, _) => BAD_MIN,
+    }
 }
 
 /// True unless a service hardly ever fails and that is not certain. What it answers itself is no stray loss.
