@@ -98,6 +98,7 @@ impl Docket {
             let others = self.opens.iter().enumerate().filter(|(other, _)| *other != at);
             let elsewhere = others
                 .flat_map(|(_, open)| open.sets())
+                .chain(self.untold.iter().copied())
                 .filter(|&set| !mine.parts.iter().all(|part| part.is_within(world, set)))
                 .collect();
             self.opens[at].elsewhere = elsewhere;

@@ -46,6 +46,8 @@ pub(crate) struct Docket {
     /// Faults that are over: since when. One that comes back soon is known to flap.
     past: BTreeMap<What, i64>,
     covered: Vec<u32>,
+    /// What fails and is not told of, as a reference: other faults are over without what it accounts for.
+    untold: BTreeSet<What>,
     widened: bool,
 }
 
@@ -58,6 +60,7 @@ impl Docket {
             aftermath: BTreeMap::new(),
             past: BTreeMap::new(),
             covered: Vec::new(),
+            untold: BTreeSet::new(),
             widened: false,
         }
     }
@@ -107,6 +110,7 @@ impl Docket {
         let before = self.opens.len();
         self.aftermath.retain(|_, until| case.now <= *until);
         self.past.retain(|what, end| case.now - *end <= FLAP_INTERVALS * interval_ms(world, *what));
+        self.note_untold(world, findings);
         let mut news = self.refresh(world, case, findings);
         self.absorb_dependants(world, case, &mut news);
         self.join_regions(world, case, &mut news, out);
@@ -130,6 +134,14 @@ impl Docket {
     pub(crate) fn pace_ms(&self, world: &World) -> i64 {
         let shortest = self.opens.iter().map(|o| o.interval_ms(world)).min();
         (shortest.unwrap_or(1_000) / PACE_OF_INTERVAL).clamp(PACE_MIN_MS, PACE_MAX_MS)
+    }
+
+    fn note_untold(&mut self, world: &World, findings: &[Finding]) {
+        let is_sure = |f: &&Finding| f.margin >= f.what.margin(world);
+        let untold = findings.iter().filter(|f| !f.what.is_told(world)).filter(is_sure);
+        let untold: BTreeSet<What> = untold.map(|f| f.what).collect();
+        self.widened |= untold != self.untold;
+        self.untold = untold;
     }
 
     /// Gives findings about open faults to them; returns the others.
