@@ -30,7 +30,8 @@ impl Docket {
         self.opens.iter().any(|open| {
             let place_fails =
                 open.what.target().is_none() && open.easing.is_none_or(|from| last < from);
-            let mut wholes = open.parts.iter().filter(|&&part| finding.what.is_within(world, part));
+            let wholes = open.parts.iter().chain(&open.strangers);
+            let mut wholes = wholes.filter(|&&part| finding.what.is_within(world, part));
             wholes.any(|&part| place_fails || goes_on(findings, part))
         })
     }
