@@ -28,8 +28,7 @@ impl Docket {
     ) -> bool {
         let last = case.looks[finding.stretch.last as usize].at;
         self.opens.iter().any(|open| {
-            let place_fails =
-                open.what.target().is_none() && open.easing.is_none_or(|from| last < from);
+            let place_fails = open.easing.is_none_or(|from| last < from);
             let wholes = open.parts.iter().chain(&open.strangers);
             let mut wholes = wholes.filter(|&&part| finding.what.is_within(world, part));
             wholes.any(|&part| place_fails || goes_on(findings, part))
@@ -99,24 +98,37 @@ fn goes_on(findings: &[Finding], what: What) -> bool {
     findings.iter().any(|f| f.what == what && f.stretch.after > -OVER_NATS)
 }
 
-/// True if one agent alone began to fail just when a place did, in the same way: its labels may be wrong, and two faults
-/// from one minute on would be chance.
+/// True if it is what an open fault of a place is about, with others who only seem to stand elsewhere: one agent that
+/// began to fail just when the place did, in the same way, or a set of which that place has a third of the bad looks.
+/// Labels may be wrong, and two faults from one minute on would be chance.
 pub(super) fn is_stranger(world: &World, case: &Case, finding: &Finding, open: &Open) -> bool {
-    let is_alone = match finding.what {
-        What::Path(t, _) => open.what.target() == Some(t) && !matches!(open.what, What::Path(..)),
-        What::Agent(_) => open.what.target().is_none() && !matches!(open.what, What::Agent(_)),
-        What::Service(_)
-        | What::ServiceRegion(..)
-        | What::ServiceProvider(..)
-        | What::ServiceDomain(..)
-        | What::Region(_)
-        | What::Provider(_)
-        | What::Domain(_) => false,
-    };
-    let onset = case.looks[finding.stretch.first as usize].at;
-    let apart = (onset - open.onset_ms()).abs();
-    is_alone
-        && open.easing.is_none()
-        && open.slow == finding.stretch.slow
-        && apart <= STRANGER_INTERVALS * interval_ms(world, finding.what)
+    let same_target = open.what.target() == finding.what.target();
+    if !same_target || open.easing.is_some() || open.slow != finding.stretch.slow {
+        return false;
+    }
+    match (open.what, finding.what) {
+        (What::Service(_) | What::Path(..) | What::Agent(_), _) => false,
+        (_, What::Path(..) | What::Agent(_)) => {
+            let onset = case.looks[finding.stretch.first as usize].at;
+            let apart = (onset - open.onset_ms()).abs();
+            apart <= STRANGER_INTERVALS * interval_ms(world, finding.what)
+        }
+        (_, What::ServiceRegion(..) | What::ServiceProvider(..) | What::ServiceDomain(..)) => {
+            overlaps(world, case, finding, open)
+        }
+        (_, What::Service(_) | What::Region(_) | What::Provider(_) | What::Domain(_)) => false,
+    }
+}
+
+/// True if an open fault covers a third of the finding's bad looks.
+fn overlaps(world: &World, case: &Case, finding: &Finding, open: &Open) -> bool {
+    let (mut all, mut shared) = (0_u32, 0_u32);
+    for look in case.looks[..=finding.stretch.first as usize].iter().filter(|l| open.is_bad(l)) {
+        let path = &case.paths[look.path as usize];
+        if path.sets().contains(&finding.set) {
+            all += 1;
+            shared += u32::from(open.covers(world, path.agent, path.target));
+        }
+    }
+    shared > 0 && shared * 3 >= all
 }

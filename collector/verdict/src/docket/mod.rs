@@ -22,8 +22,10 @@ use beside::is_stranger;
 use dependants::{is_due_to, likewise, may_fail_too, suffers};
 pub(crate) use shrink::STILL_BAD_MIN;
 
-/// A service that fails in this many regions is told as one fault of the service.
+/// A service that fails in this many regions is told as one fault of the service …
 const REGIONS_ONE_FAULT: usize = 3;
+/// … if that is surer by so many nats, all together, than a fault of it has to be: each of them may be a stray or two.
+const REGIONS_MARGIN: f64 = 6.0;
 /// An agent's hiccup explains its failures from this margin on.
 const HICCUP_MARGIN: f64 = 1.0;
 /// Intervals for which dependants may recover after their dependency did.
@@ -214,7 +216,8 @@ impl Docket {
             let fresh: Vec<Finding> =
                 news.iter().filter(|f| parts.contains(&f.what)).cloned().collect();
             // one that fails beside two that are open may be a burst: it must say as much as if it was alone
-            if (mine.is_empty() || !fresh.is_empty()) && sure < What::Service(t).margin(world) {
+            let needed = What::Service(t).margin(world) + REGIONS_MARGIN;
+            if (mine.is_empty() || !fresh.is_empty()) && sure < needed {
                 continue;
             }
             news.retain(|f| !parts.contains(&f.what));
