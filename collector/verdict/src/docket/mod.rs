@@ -163,7 +163,7 @@ impl Docket {
                 }
             } else if !self.opens.iter().any(|o| {
                 let part = finding.what.target().map(What::Service) == Some(o.what);
-                part || o.dependants.contains_key(&finding.what)
+                part || o.dependants.keys().any(|&d| finding.what.is_within(world, d))
                     || o.strangers.contains(&finding.what)
             }) {
                 let target = finding.what.target();
