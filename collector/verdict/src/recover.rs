@@ -91,18 +91,21 @@ fn good_run(world: &World, case: &Case, open: &Open) -> Option<(f64, i64, usize)
 fn note_pause(world: &World, case: &Case, open: &mut Open, interval: i64) {
     let Some(from) = open.easing else { return };
     let since = open.looks(world, case).take_while(|l| l.at > from).filter(|l| open.is_bad(l));
-    let (count, first) = since.fold((0, from), |(count, _), look| (count + 1, look.at));
-    if count < AGAIN_MIN {
+    let bad: Vec<i64> = since.map(|look| look.at).collect();
+    if bad.len() < AGAIN_MIN as usize {
         return;
     }
     open.easing = None;
-    let pause = first - from;
-    if pause >= interval / 2 {
-        // the same run, resumed after a look or two, is no other pause
-        open.pauses += u32::from(from > open.paused_at);
-        open.pause = open.pause.max(pause);
-        open.paused_at = first;
-    }
+    // strays may stand in the pause
+    let gaps = bad.iter().zip(bad.iter().skip(1).chain([&from]));
+    let longest = gaps.map(|(newer, older)| (newer - older, *newer)).max();
+    let Some((pause, resumed)) = longest.filter(|(pause, _)| *pause >= interval / 2) else {
+        return;
+    };
+    // the same run, resumed after a look or two, is no other pause
+    open.pauses += u32::from(from > open.paused_at);
+    open.pause = open.pause.max(pause);
+    open.paused_at = resumed;
 }
 
 fn believed(rate: f64) -> f64 {
