@@ -13,6 +13,9 @@ const SHARE: f64 = 0.1;
 const SAVED_MAX: f64 = 64.0;
 /// Saved up at the start.
 const SAVED_START: f64 = 16.0;
+/// What must be saved up for a question about failures, and about slowness, which may wait.
+const SAVED_FAIL: f64 = 2.0;
+const SAVED_SLOW: f64 = 24.0;
 /// Most agents asked at once: more domains than this make nothing surer.
 const ASKED_MAX: usize = 8;
 /// What a target needs is looked at with it, by so many of those asked: if it fails as well, it is at fault.
@@ -47,12 +50,20 @@ impl Budget {
         self.asked.retain(|_, at| now - *at < AGAIN_MAX_MS);
     }
 
-    /// After a suspicious failure seen by `agent`: one agent of every domain that has not looked
+    /// After a suspicious failure (or some slow looks) seen by `agent`: one agent of every domain that has not looked
     /// since, then the same agent at the target and at its references; some of them at what it needs.
-    pub(crate) fn ask(&mut self, world: &World, agent: u32, target: u32, now: i64) -> Vec<AskFor> {
+    pub(crate) fn ask(
+        &mut self,
+        world: &World,
+        agent: u32,
+        target: u32,
+        slow: bool,
+        now: i64,
+    ) -> Vec<AskFor> {
         let interval = world.targets[target as usize].interval_ms;
         let again = ((interval as f64 * AGAIN_SHARE) as i64).clamp(AGAIN_MIN_MS, AGAIN_MAX_MS);
-        if self.saved < 2.0 || self.asked.get(&target).is_some_and(|at| now - at < again) {
+        let least = if slow { SAVED_SLOW } else { SAVED_FAIL };
+        if self.saved < least || self.asked.get(&target).is_some_and(|at| now - at < again) {
             return Vec::new();
         }
         self.asked.insert(target, now);

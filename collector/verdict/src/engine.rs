@@ -35,8 +35,8 @@ const SITTING_MAX_MS: i64 = 2_000;
 const LATE_INTERVALS: i64 = 4;
 /// The longest usual gap between an agent's results fades by this with every result.
 const GAP_KEPT: f64 = 0.99;
-/// Looks at a target, all agents together, of which more than two must be slow to be worth a question.
-const SLOW_ROW: i64 = 10;
+/// A look that timed out by so much sooner than its target allows was given less time, ms.
+const CUT_MS: i64 = 500;
 /// Confidence in what silence says: all domains, or just most.
 const ISOLATED_CONFIDENCE: f64 = 0.97;
 const SILENT_CONFIDENCE: f64 = 0.99;
@@ -208,6 +208,13 @@ impl Engine {
         if world.paths[id as usize].has(at) {
             return;
         }
+        // a second look has less time: where looks are slow it says nothing
+        let t = &world.targets[target as usize];
+        let is_cut = matches!(o.outcome, Outcome::Fail(ErrorKind::Timeout))
+            && ms(o.latency) < t.timeout_ms - CUT_MS;
+        if is_cut && t.is_slow(self.now) {
+            return;
+        }
         // what is slow while its target may be about to be told of is no sample of the usual
         let suspicious =
             self.warm.is_warm(target) && target_nats(world, target, self.now) >= HOT_NATS;
@@ -260,16 +267,15 @@ impl Engine {
         let t = &mut self.world.targets[target as usize];
         t.heat.add(nats, self.now, memory_ms(t.interval_ms) / 2);
         // one slow look is nothing to ask about, some in a row are
-        let row_ms = t.interval_ms * SLOW_ROW / t.paths.len().max(SLOW_ROW as usize) as i64;
         if mark.is_slow() {
-            t.slow_heat.add(nats, self.now, row_ms);
+            t.slow_heat.add(nats, self.now, t.slow_row_ms());
         }
-        let is_doubt = mark.is_fail() || t.slow_heat.nats(self.now, row_ms) >= HOT_NATS;
+        let is_doubt = mark.is_fail() || t.is_slow(self.now);
         let a = &mut self.world.agents[agent as usize];
         a.heat.add(nats, self.now, memory_ms(a.interval_ms) / 2);
         self.warm.note(&self.world.paths[id as usize], id);
         if nats >= WARM_NATS && is_doubt && self.isolated.is_none() {
-            let asks = self.budget.ask(&self.world, agent, target, self.now);
+            let asks = self.budget.ask(&self.world, agent, target, !mark.is_fail(), self.now);
             out.extend(asks.into_iter().map(Change::Ask));
         }
     }

@@ -43,7 +43,8 @@ pub(crate) struct Open {
     /// Sets of targets that fail because of this one.
     pub(crate) dependants: BTreeMap<What, u32>,
     /// Lone agents, or their ways, that began to fail just when this did: their labels may be wrong.
-    pub(crate) strangers: BTreeSet<What>,
+    /// When each was last found, ms.
+    pub(crate) strangers: BTreeMap<What, i64>,
     /// Sets that other open faults account for: where both could be the reason, a look says nothing
     /// of either.
     pub(crate) elsewhere: BTreeSet<What>,
@@ -105,7 +106,7 @@ impl Open {
 
     /// Its sets, those of its dependants, and of those who fail beside it.
     pub(crate) fn sets(&self) -> impl Iterator<Item = What> {
-        self.parts.iter().chain(self.dependants.keys()).chain(&self.strangers).copied()
+        self.parts.iter().chain(self.dependants.keys()).chain(self.strangers.keys()).copied()
     }
 
     /// True if the look was bad in this fault's own way.
@@ -167,6 +168,14 @@ impl Open {
     /// The pace at which it is looked at, ms.
     pub(crate) fn interval_ms(&self, world: &World) -> i64 {
         interval_ms(world, self.what)
+    }
+
+    /// Takes a region of a service that others cannot use already.
+    pub(crate) fn take_region(&mut self, world: &World, finding: &Finding) -> bool {
+        let What::ServiceRegion(t, _) = finding.what else { return false };
+        let is_sure = finding.margin + finding.stretch.after >= finding.what.margin(world);
+        let mine = self.what == What::Service(t) && self.is_in_places() && is_sure;
+        mine && self.parts.insert(finding.what)
     }
 
     /// How bad it is, by its recent looks.

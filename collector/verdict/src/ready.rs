@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::Case;
+use crate::case::{Case, corrected_ms};
 use crate::evidence::fresh_ms;
 use crate::explain::Finding;
 use crate::open::interval_ms;
@@ -171,11 +171,18 @@ impl Witnesses {
                 regions.entry(region).or_default().add(nats);
             }
         }
-        let regions: Vec<Say> = regions.into_values().collect();
+        let mut regions: Vec<Say> = regions.into_values().collect();
+        regions.sort_by(|a, b| b.top.total_cmp(&a.top));
+        let all = regions.iter().fold(Say::default(), Say::with);
         let pairs = (0..regions.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
-        let rest = |(a, b)| {
-            let others = regions.iter().enumerate().filter(move |(at, _)| *at != a && *at != b);
-            others.fold(Say::default(), |sum, (_, one)| sum.with(one))
+        let rest = |(a, b): (usize, usize)| {
+            let loudest = (0..regions.len()).find(|&at| at != a && at != b);
+            let out = regions[a].with(&regions[b]);
+            Say {
+                nats: all.nats - out.nats,
+                top: loudest.map_or(0.0, |at| regions[at].top.max(0.0)),
+                agents: all.agents - out.agents,
+            }
         };
         regions.len() > REGIONS_TOGETHER && pairs.map(rest).all(|rest| rest.is_enough())
     }
@@ -358,8 +365,21 @@ fn is_seasoned(world: &World, finding: &Finding, agent: u32, target: u32) -> boo
 fn lasts_burst(world: &World, case: &Case, finding: &Finding) -> bool {
     let partial = finding.stretch.rate < FULL_RATE;
     let intervals = if partial { BURST_PARTIAL_INTERVALS } else { BURST_INTERVALS };
-    let needed = interval_ms(world, finding.what) as f64 * intervals;
-    lasted_ms(case, finding) >= (needed as i64).max(BURST_MIN_MS)
+    let interval = interval_ms(world, finding.what);
+    let mut needed = (interval as f64 * intervals) as i64;
+    if let What::Path(t, a) = finding.what {
+        // second looks shorten what is remembered
+        needed = needed.min(remembered_ms(world, case.now, a, t) - interval);
+    }
+    lasted_ms(case, finding) >= needed.max(BURST_MIN_MS)
+}
+
+/// How long ago the oldest look is that is remembered of a path, ms.
+fn remembered_ms(world: &World, now: i64, agent: u32, target: u32) -> i64 {
+    let path = world.path_of(agent, target).map(|id| &world.paths[id as usize]);
+    let oldest = path.and_then(|p| p.seen().next());
+    let offset_ms = world.agents[agent as usize].clock.offset_ms();
+    oldest.map_or(i64::MAX / 2, |seen| now - corrected_ms(now, offset_ms, seen.at))
 }
 
 /// True if the trouble outlasts what a place has to bear now and then: a blip, if domains share it,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::Case;
 use crate::open::{AGAIN_MIN, Open};
-use crate::world::World;
+use crate::path::LOOKS;
+use crate::suspect::What;
+use crate::world::{NONE, World};
 
 /// Nats by which "over" must beat "goes on".
 pub(crate) const OVER_NATS: f64 = 8.0;
@@ -49,9 +51,10 @@ pub(crate) fn ended(world: &World, case: &Case, open: &mut Open) -> Option<i64> 
     (over && !is_left_somewhere(world, case, open, from)).then_some(from)
 }
 
-/// True if from some region no look of a service was good since then, and some were bad: it is not over there.
+/// True if from some region no look of a service was good since then, and some were bad: it is not over there, and will
+/// shrink to that. What is slow, or is seen from who knows where, does not shrink.
 fn is_left_somewhere(world: &World, case: &Case, open: &Open, since: i64) -> bool {
-    if open.what.target().is_none() {
+    if !matches!(open.what, What::Service(_)) || open.slow {
         return false;
     }
     let mut regions: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
@@ -60,13 +63,17 @@ fn is_left_somewhere(world: &World, case: &Case, open: &Open, since: i64) -> boo
         let (bad, good) = regions.entry(world.agents[path.agent as usize].region).or_default();
         *(if open.is_bad(look) { bad } else { good }) += u32::from(!path.useless);
     }
-    regions.values().any(|&(bad, good)| bad > 0 && good == 0)
+    let is_bad = |&(bad, good): &(u32, u32)| bad > 0 && good == 0;
+    !regions.contains_key(&NONE) && regions.values().any(is_bad)
 }
 
 /// The best run of good looks up to now: its nats, begin, and domains.
 fn good_run(world: &World, case: &Case, open: &Open) -> Option<(f64, i64, usize)> {
     let rate = open.rate.min(open.share);
-    let (ok, rate) = (ok_nats(rate), believed(rate));
+    let paths: BTreeSet<u32> = open.looks(world, case).map(|look| look.path).collect();
+    // however rare its failures, it is over when all that is remembered is good
+    let enough = OVER_NATS / (paths.len().max(1) * LOOKS) as f64;
+    let (ok, rate) = (ok_nats(rate).max(enough), believed(rate));
     let (mut sum, mut best) = (0.0_f64, None::<(f64, i64, usize)>);
     let mut domains = BTreeSet::new();
     for look in open.looks(world, case) {

@@ -45,7 +45,7 @@ pub(crate) fn draft(world: &World, case: &Case, finding: &Finding) -> Open {
         parts: BTreeSet::from([what]),
         shrunk: None,
         dependants: BTreeMap::new(),
-        strangers: BTreeSet::new(),
+        strangers: BTreeMap::new(),
         elsewhere: BTreeSet::new(),
         slow: finding.stretch.slow,
         rate: finding.stretch.rate,
@@ -146,10 +146,9 @@ pub(crate) fn close(
     open.fault.ended = Some(Timestamp::from_millis(end_ms));
     open.fault.updated = Timestamp::from_millis(case.now);
     if let Some(until) = settle {
-        let mine = |p: &CasePath| {
-            open.covers(world, p.agent, p.target)
-                || open.strangers.iter().any(|set| set.covers(world, p.agent, p.target))
-        };
+        let mine = |p: &CasePath| open.covers(world, p.agent, p.target);
+        let stranger =
+            |p: &CasePath| open.strangers.keys().any(|set| set.covers(world, p.agent, p.target));
         let dependant =
             |p: &CasePath| open.dependants.keys().any(|set| set.covers(world, p.agent, p.target));
         let others =
@@ -159,6 +158,8 @@ pub(crate) fn close(
             _ if others(p) => i64::MIN,
             (true, _) => i64::MAX,
             (false, true) => until,
+            // what it loses from now on is its own
+            (false, false) if stranger(p) => end_ms,
             (false, false) => i64::MIN,
         };
         let upto: Vec<i64> = case.paths.iter().map(upto).collect();

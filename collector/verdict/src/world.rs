@@ -7,7 +7,7 @@ use parallax_model::{AgentName, AgentSpec, Provider, Region, Role, Sensitivity, 
 
 use crate::clock::Clock;
 use crate::fleet::{Fleet, TargetSpec};
-use crate::heat::Heat;
+use crate::heat::{HOT_NATS, Heat};
 use crate::names::Names;
 use crate::path::Path;
 use crate::trouble::Goods;
@@ -107,6 +107,21 @@ pub(crate) struct Groups {
     pub(crate) regions: BTreeMap<u32, Vec<u32>>,
     pub(crate) providers: BTreeMap<u32, Vec<u32>>,
     pub(crate) domains: BTreeMap<u32, Vec<u32>>,
+}
+
+/// Looks at a target, all agents together, of which more than two are slow where looks are slow.
+const SLOW_ROW: i64 = 10;
+
+impl Target {
+    /// Time of the latest looks that say whether looks at it are slow, ms.
+    pub(crate) fn slow_row_ms(&self) -> i64 {
+        self.interval_ms.saturating_mul(SLOW_ROW) / (self.paths.len() as i64).max(SLOW_ROW)
+    }
+
+    /// True if more than two of its latest looks were slow, for no usual reason.
+    pub(crate) fn is_slow(&self, now: i64) -> bool {
+        self.slow_heat.nats(now, self.slow_row_ms()) >= HOT_NATS
+    }
 }
 
 impl World {

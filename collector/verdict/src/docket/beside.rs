@@ -29,7 +29,7 @@ impl Docket {
         let last = case.looks[finding.stretch.last as usize].at;
         self.opens.iter().any(|open| {
             let place_fails = open.easing.is_none_or(|from| last < from);
-            let wholes = open.parts.iter().chain(&open.strangers);
+            let wholes = open.parts.iter().chain(open.strangers.keys());
             let mut wholes = wholes.filter(|&&part| finding.what.is_within(world, part));
             wholes.any(|&part| place_fails || goes_on(findings, part))
         })
@@ -85,8 +85,9 @@ impl Docket {
         let open = &mut self.opens[at];
         let onset = open.fault.onset.min(draft.fault.onset);
         let (id, opened) = (open.fault.id, open.fault.opened);
-        let told = open.told.take();
+        let (told, strangers) = (open.told.take(), std::mem::take(&mut open.strangers));
         *open = draft;
+        open.strangers = strangers;
         (open.fault.id, open.fault.opened, open.fault.onset) = (id, opened, onset);
         (open.told, open.said) = (told, i64::MIN);
         open.weigh_state(world, case);
@@ -103,21 +104,30 @@ fn goes_on(findings: &[Finding], what: What) -> bool {
 /// Labels may be wrong, and two faults from one minute on would be chance.
 pub(super) fn is_stranger(world: &World, case: &Case, finding: &Finding, open: &Open) -> bool {
     let same_target = open.what.target() == finding.what.target();
-    if !same_target || open.easing.is_some() || open.slow != finding.stretch.slow {
+    let is_inside = open.parts.iter().any(|&part| finding.what.is_within(world, part));
+    if !same_target || is_inside || open.easing.is_some() || open.slow != finding.stretch.slow {
         return false;
     }
+    let onset = case.looks[finding.stretch.first as usize].at;
+    let within = STRANGER_INTERVALS * interval_ms(world, finding.what);
+    let began_together = (onset - open.onset_ms()).abs() <= within;
     match (open.what, finding.what) {
-        (What::Service(_) | What::Path(..) | What::Agent(_), _) => false,
-        (_, What::Path(..) | What::Agent(_)) => {
-            let onset = case.looks[finding.stretch.first as usize].at;
-            let apart = (onset - open.onset_ms()).abs();
-            apart <= STRANGER_INTERVALS * interval_ms(world, finding.what)
-        }
+        (What::Service(_) | What::Path(..) | What::Agent(_), _)
+        | (_, What::Service(_) | What::Region(_) | What::Provider(_) | What::Domain(_)) => false,
+        (_, What::Path(..) | What::Agent(_)) => began_together,
         (_, What::ServiceRegion(..) | What::ServiceProvider(..) | What::ServiceDomain(..)) => {
-            overlaps(world, case, finding, open)
+            // what failed for as long as is remembered may have begun with the place
+            let always = onset - oldest(case, finding) <= within;
+            (began_together || always) && overlaps(world, case, finding, open)
         }
-        (_, What::Service(_) | What::Region(_) | What::Provider(_) | What::Domain(_)) => false,
     }
+}
+
+/// When the oldest look was begun that is remembered of a finding's set, ms.
+fn oldest(case: &Case, finding: &Finding) -> i64 {
+    let of_set = |path: u32| case.paths[path as usize].sets().contains(&finding.set);
+    let oldest = case.looks.iter().rev().find(|look| of_set(look.path));
+    oldest.map_or(i64::MIN / 2, |look| look.at)
 }
 
 /// True if an open fault covers a third of the finding's bad looks.

@@ -92,7 +92,7 @@ impl Docket {
     }
 
     /// What one open fault accounts for is no evidence about another, unless it lies wholly within.
-    fn part_from_one_another(&mut self, world: &World) {
+    pub(super) fn part_from_one_another(&mut self, world: &World) {
         for at in 0..self.opens.len() {
             let mine = &self.opens[at];
             let others = self.opens.iter().enumerate().filter(|(other, _)| *other != at);
@@ -136,7 +136,7 @@ impl Docket {
             What::Service(t) => !world.targets[t as usize].present,
         };
         let (closed, kept): (Vec<Open>, Vec<Open>) =
-            self.opens.drain(..).partition(|open| gone(open.what));
+            self.opens.drain(..).partition(|o| gone(o.what) || o.parts.iter().all(|&p| gone(p)));
         self.opens = kept;
         for mut open in closed {
             open.fault.ended = Some(Timestamp::from_millis(now));
@@ -146,8 +146,9 @@ impl Docket {
         for open in &mut self.opens {
             open.parts.retain(|&part| !gone(part));
             open.dependants.retain(|&part, _| !gone(part));
-            open.strangers.retain(|&part| !gone(part));
+            open.strangers.retain(|&part, _| !gone(part));
         }
+        self.untold.retain(|&what| !gone(what));
         self.covered.clear();
         world.paths.iter_mut().for_each(|p| p.covered = false);
         self.mark_covered(world);

@@ -32,6 +32,8 @@ const HICCUP_MARGIN: f64 = 1.0;
 const AFTERMATH_INTERVALS: i64 = 6;
 /// Intervals within which a fault that comes back is the same trouble.
 const FLAP_INTERVALS: i64 = 40;
+/// Intervals after which one that failed beside a fault and is not found any more is none of it.
+const STRANGER_GONE_INTERVALS: i64 = 4;
 /// Open faults are weighed anew this many times an interval, within bounds.
 const PACE_OF_INTERVAL: i64 = 15;
 const PACE_MIN_MS: i64 = 500;
@@ -142,8 +144,10 @@ impl Docket {
         let is_sure = |f: &&Finding| f.margin >= f.what.margin(world);
         let untold = findings.iter().filter(|f| !f.what.is_told(world)).filter(is_sure);
         let untold: BTreeSet<What> = untold.map(|f| f.what).collect();
-        self.widened |= untold != self.untold;
-        self.untold = untold;
+        if untold != self.untold {
+            self.untold = untold;
+            self.part_from_one_another(world);
+        }
     }
 
     /// Gives findings about open faults to them; returns the others.
@@ -161,11 +165,9 @@ impl Docket {
                 if whole || part || open.parts.len() > 1 {
                     open.refresh(world, case, finding);
                 }
-            } else if !self.opens.iter().any(|o| {
-                let part = finding.what.target().map(What::Service) == Some(o.what);
-                part || o.dependants.keys().any(|&d| finding.what.is_within(world, d))
-                    || o.strangers.contains(&finding.what)
-            }) {
+            } else if self.opens.iter_mut().any(|open| open.take_region(world, finding)) {
+                self.widened = true;
+            } else if !self.is_known(world, case, finding) {
                 let target = finding.what.target();
                 if target.is_none_or(|t| !self.aftermath.contains_key(&t)) {
                     news.push(finding.clone());
@@ -174,8 +176,24 @@ impl Docket {
         }
         for open in &mut self.opens {
             open.weigh_state(world, case);
+            let gone = STRANGER_GONE_INTERVALS * open.interval_ms(world);
+            open.strangers.retain(|_, found| case.now - *found <= gone);
         }
         news
+    }
+
+    /// True if a finding belongs to an open fault that it is no part of: to a service that fails in more places, to what
+    /// depends on it, or to those who fail beside it.
+    fn is_known(&mut self, world: &World, case: &Case, finding: &Finding) -> bool {
+        let what = finding.what;
+        self.opens.iter_mut().any(|open| {
+            let stranger = open.strangers.get_mut(&what).map(|found| *found = case.now).is_some();
+            let due = is_due_to(world, what, open);
+            let needs = |&d: &What| d == what || due && what.is_within(world, d);
+            stranger
+                || what.target().map(What::Service) == Some(open.what)
+                || open.dependants.keys().any(needs)
+        })
     }
 
     /// A service that fails in three regions or more is one fault of the service.
@@ -276,9 +294,10 @@ impl Docket {
     ) -> bool {
         let mut mature: Vec<(&Finding, Witnesses)> =
             news.iter().filter_map(|f| Some((f, ready(world, case, f)?))).collect();
-        // what others need comes first, so that they find it open
+        // what others need comes first, so that they find it open, and places before those who fail beside them
         mature.sort_by_key(|(f, _)| {
-            f.what.target().map_or(0, |t| world.targets[t as usize].needs.len())
+            let needs = f.what.target().map_or(0, |t| world.targets[t as usize].needs.len());
+            (needs, matches!(f.what, What::Path(..) | What::Agent(_)))
         });
         let mut told = false;
         for (finding, witnesses) in mature {
@@ -294,12 +313,12 @@ impl Docket {
                 }
                 continue;
             }
-            if let Some(open) = self.opens.iter_mut().find(|o| is_stranger(world, case, finding, o))
-            {
-                self.widened |= open.strangers.insert(finding.what);
+            let moved = self.moved(world, case, finding, findings);
+            let place = self.opens.iter_mut().find(|o| is_stranger(world, case, finding, o));
+            if let Some(open) = place.filter(|_| moved.is_none()) {
+                self.widened |= open.strangers.insert(finding.what, case.now).is_none();
                 continue;
             }
-            let moved = self.moved(world, case, finding, findings);
             if moved.is_none() && self.is_part_of_open(world, case, finding, findings) {
                 continue;
             }
