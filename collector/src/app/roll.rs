@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use parallax_model::{AgentSpec, Target};
+use parallax_model::{AgentSpec, Rule, Target, TargetName};
 use parallax_verdict::policy::out_of_reach;
 use tokio::sync::mpsc;
 
 use super::court::Declared;
 use super::now;
+use crate::config::DOUBTS_MAX;
 use crate::fleet::Fleet;
 use crate::identity::{Identity, Roll};
 use crate::ingest::Needs;
@@ -52,17 +53,31 @@ pub(super) fn agents(declared: &[AgentSpec], identity: &Identity) -> Vec<AgentSp
     all.into_values().collect()
 }
 
-/// Says which targets' own rules take more places than look at them, once somebody looks at all.
+/// Says which targets' own rules take more places than look at them. `parallax targets` marks each: ten
+/// thousand lines at every reload would hide the rest of the log.
 fn doubt_rules(agents: &[AgentSpec], targets: &[Target]) {
-    if agents.is_empty() {
-        return;
-    }
-    let targets = targets.iter().map(Into::into).collect();
-    for (target, rule, places) in
-        out_of_reach(&parallax_verdict::Fleet { agents: agents.to_vec(), targets })
-    {
+    let (first, more) = doubted(agents, targets);
+    for (target, rule, places) in first {
         tracing::warn!(%target, %rule, places, "the rule takes more places than look: until more join, it never says down");
     }
+    if more > 0 {
+        tracing::warn!(
+            more,
+            "more rules take more places than look: `parallax targets` shows which"
+        );
+    }
+}
+
+/// The first of the rules that take more places than look, once somebody looks at all, and how many more there are.
+fn doubted(agents: &[AgentSpec], targets: &[Target]) -> (Vec<(TargetName, Rule, u32)>, usize) {
+    if agents.is_empty() {
+        return (Vec::new(), 0);
+    }
+    let targets = targets.iter().map(Into::into).collect();
+    let mut all = out_of_reach(&parallax_verdict::Fleet { agents: agents.to_vec(), targets });
+    let more = all.len().saturating_sub(DOUBTS_MAX);
+    all.truncate(DOUBTS_MAX);
+    (all, more)
 }
 
 impl InForce {
@@ -120,5 +135,34 @@ impl Roll for InForce {
             self.apply().await;
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parallax_model::{AgentName, Role};
+
+    use super::*;
+    use crate::view::made_up;
+
+    #[test]
+    fn of_many_rules_that_nobody_can_meet_the_first_are_told_and_the_others_counted() {
+        let agents = [AgentSpec::unlabelled(AgentName::new("a").unwrap())];
+        let target = |n: usize, rule: &str| {
+            let mut target = made_up::target(&format!("t-{n}"), Role::Service);
+            target.policy = Some(rule.parse().unwrap());
+            target
+        };
+        let told = |agents: &[AgentSpec], targets: &[Target]| {
+            let (first, more) = doubted(agents, targets);
+            (first.iter().map(|(name, ..)| name.to_string()).collect::<Vec<_>>(), more)
+        };
+        let mut targets = vec![target(0, "any")];
+        targets.extend((1..=5).map(|n| target(n, "count:2")));
+        let first: Vec<_> = (1..=5).map(|n| format!("t-{n}")).collect();
+        assert_eq!(told(&agents, &targets), (first.clone(), 0));
+        targets.extend((6..=9).map(|n| target(n, "count:2")));
+        assert_eq!(told(&agents, &targets), (first, 4));
+        assert_eq!(told(&[], &targets), (vec![], 0), "all of its agents join");
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = config::load(&args.file).map_err(Failure::usage)?;
-    for doubt in &config.doubts {
+    for doubt in config::few_of(&config.doubts) {
         complain(&format!("warning: {doubt}"));
     }
     let [agents, targets] = [(config.agents.len(), "agent"), (config.targets.len(), "target")]

@@ -36,6 +36,9 @@ struct Explained {
 /// Open faults among which those of who looks are searched: as many as one answer holds.
 const OPEN_MAX: &str = "200";
 
+/// Faults of who looks that are listed; more are counted.
+const BESIDE_MAX: usize = 20;
+
 /// Likeness from which a name is offered for a mistyped one (Jaro-Winkler, 0..=1).
 const ALIKE: f64 = 0.8;
 
@@ -99,11 +102,16 @@ fn text(explained: &Explained) -> String {
     let words = words.into_iter().chain(sensitivity(target));
     let untouched = faults.len() == 0;
     let rest = untouched.then(|| self::untouched(target)).into_iter().chain(faults);
-    let beside = explained.beside.iter().map(|told| {
+    let beside = explained.beside.iter().take(BESIDE_MAX).map(|told| {
         let (id, title) = (&told.fault.id, &told.title);
         format!("{id}  {title}: what is seen from there is not held against {}", target.name)
     });
-    let beside = beside.collect::<Vec<_>>().join("\n");
+    let more = explained.beside.len().saturating_sub(BESIDE_MAX);
+    let more = (more > 0).then(|| {
+        let faults = words::plural(more as u64, "more fault");
+        format!("and {faults} of who looks: `parallax status` lists what is open")
+    });
+    let beside = beside.chain(more).collect::<Vec<_>>().join("\n");
     let beside = (!beside.is_empty()).then_some(beside);
     words.chain(rest).chain(beside).collect::<Vec<_>>().join("\n\n")
 }
@@ -205,11 +213,18 @@ mod tests {
             "mail is among what it fails to see"
         );
 
-        let text = text(&Explained { target: mail, faults: vec![], beside: vec![told(cut)] });
+        let explained = |beside| text(&Explained { target: mail.clone(), faults: vec![], beside });
+        let text = explained(vec![told(cut.clone())]);
         let words = "\n\nf-7  The network of eu-west is cut off: what is seen from there is not held against mail";
         assert!(
             text.starts_with("mail is up, seen from 5 of 5 places") && text.ends_with(words),
             "{text}"
         );
+        let many = |n: usize| explained((0..n).map(|_| told(cut.clone())).collect());
+        assert_eq!(many(20).matches("\nf-7  ").count(), 20);
+        assert!(many(20).ends_with("held against mail"), "{}", many(20));
+        assert_eq!(many(22).matches("\nf-7  ").count(), 20);
+        let words = "\nand 2 more faults of who looks: `parallax status` lists what is open";
+        assert!(many(22).ends_with(words), "{}", many(22));
     }
 }

@@ -7,6 +7,7 @@ use super::ask;
 use super::show;
 use crate::api::dto::{CellJson, TargetJson, TargetsJson};
 use crate::api::policy::PolicyJson;
+use crate::view::words;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -51,9 +52,8 @@ fn row(target: &TargetJson, ruled: bool) -> Vec<String> {
 fn rule(policy: &PolicyJson) -> String {
     let rule: Option<Rule> = policy.rule.parse().ok();
     let never = rule.is_some_and(|rule| (1..rule.takes()).contains(&policy.domains_assigned));
-    let only =
-        if never { format!(", only {} look", policy.domains_assigned) } else { String::new() };
-    format!("{} ({}{only})", policy.state, policy.rule)
+    let looks = || format!(", only {}", words::looks(policy.domains_assigned));
+    format!("{} ({}{})", policy.state, policy.rule, never.then(looks).unwrap_or_default())
 }
 
 /// What a region sees, in a word or two.
@@ -93,6 +93,8 @@ mod tests {
         assert_eq!(line("mail"), "mail up 5 of 5");
         let mut policy = rows().iter().find_map(|row| row.policy.clone()).unwrap();
         policy.domains_assigned = 1;
-        assert_eq!(rule(&policy), "down (count:2, only 1 look)");
+        assert_eq!(rule(&policy), "down (count:2, only 1 place looks)");
+        (policy.rule, policy.domains_assigned) = ("count:5".to_owned(), 3);
+        assert_eq!(rule(&policy), "down (count:5, only 3 places look)");
     }
 }

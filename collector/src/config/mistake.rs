@@ -5,6 +5,9 @@ use std::fmt;
 /// Most mistakes told at once: nobody reads more, and a file of another kind would be all mistakes.
 const TOLD_MAX: usize = 100;
 
+/// Most doubts told at once: who writes a rule that cannot be met may well have written it for each target.
+pub const DOUBTS_MAX: usize = 5;
+
 /// One mistake: `file:line: what is wrong; what to do`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -57,6 +60,15 @@ impl fmt::Display for Mistakes {
 }
 
 impl std::error::Error for Mistakes {}
+
+/// The first doubts, a line each, and how many more there are.
+pub fn few_of(doubts: &[Mistake]) -> Vec<String> {
+    let mut lines: Vec<_> = doubts.iter().take(DOUBTS_MAX).map(ToString::to_string).collect();
+    if let more @ 1.. = doubts.len().saturating_sub(DOUBTS_MAX) {
+        lines.push(format!("and {more} more like these"));
+    }
+    lines
+}
 
 /// The word of `known` that `word` was probably meant to be. At most a third of the letters may
 /// differ: further away a hint misleads.

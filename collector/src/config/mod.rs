@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use parallax_model::{AgentSpec, Check, Role, Selector, Sensitivity, Target, TargetName};
 
-pub use mistake::{Mistake, Mistakes};
+pub use mistake::{DOUBTS_MAX, Mistake, Mistakes, few_of};
 use section::{Field, File, Section};
 use source::{Place, Report, Source};
 use target::{Declared, Defaults};

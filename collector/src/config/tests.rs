@@ -303,6 +303,32 @@ fn a_rule_that_the_declared_agents_cannot_meet_is_doubted_at_its_line() {
     assert_eq!(doubts(agents + &rule(3)), [(Some(12), what.to_owned())]);
 }
 
+/// Each target is held against those who look at it.
+#[test]
+fn of_many_doubts_the_first_are_told() {
+    let agents =
+        ["r1", "r2", "r3"].map(|r| format!("[[agents]]\nname = \"{r}\"\nregion = \"{r}\"\n"));
+    let target = |n: usize| {
+        let regions = ["\"r1\"", "\"r1\", \"r2\"", "\"r1\", \"r2\", \"r3\""][n % 3];
+        format!(
+            "[[targets]]\nname = \"t-{n}\"\nagents = {{ region = [{regions}] }}\npolicy = \"count:3\"\ntcp = {{ address = \"a:1\" }}\n"
+        )
+    };
+    let few = |targets: usize| {
+        let text = agents.concat() + &(0..targets).map(target).collect::<String>();
+        let (_folder, config) = loaded(&[("parallax.toml", &text)]);
+        few_of(&config.unwrap().doubts)
+    };
+    let of = |line: &String| {
+        let (_, of) = line.split_once("look at ").unwrap_or(("", line));
+        of.split(':').next().unwrap_or_default().to_owned()
+    };
+    let told = |targets| few(targets).iter().map(of).collect::<Vec<_>>();
+    let first = ["t-0 from 1", "t-1 from 2", "t-3 from 1", "t-4 from 2", "t-6 from 1"];
+    assert_eq!(told(7), first);
+    assert_eq!(told(10), [&first[..], &["and 2 more like these"]].concat());
+}
+
 #[test]
 fn circles_of_dependencies_are_told_once_each() {
     let target = |name: &str, on: &str| {

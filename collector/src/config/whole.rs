@@ -50,9 +50,9 @@ pub(super) fn rules_out_of_reach(declared: &[Declared], agents: &[AgentSpec], re
     }
     let targets = declared.iter().map(|d| (&d.target).into()).collect();
     let fleet = parallax_verdict::Fleet { agents: agents.to_vec(), targets };
+    let policy_at: HashMap<_, _> = declared.iter().map(|d| (&d.target.name, d.policy_at)).collect();
     for (name, rule, places) in out_of_reach(&fleet) {
-        let target = declared.iter().find(|d| d.target.name == name);
-        if let Some(place) = target.and_then(|d| d.policy_at) {
+        if let Some(place) = policy_at.get(&name).copied().flatten() {
             report.doubt(
                 place,
                 format!(

@@ -15,8 +15,8 @@ pub fn fleet_of(agents: &[AgentSpec], targets: &[Target]) -> String {
     fleet.insert("agents".to_owned(), Value::Array(agents.iter().map(agent).collect()));
     fleet.insert("targets".to_owned(), Value::Array(targets.iter().map(target).collect()));
     format!(
-        "# Who looked at what, as it was last in force here; checks are not kept. Made anew at each start, for\n\
-         # `parallax export results` where there is no other configuration.\n{fleet}"
+        "# Who looked at what, as it was last in force here; checks are not kept. Made anew at each start\n\
+         # and reload, for `parallax export results` where there is no other configuration.\n{fleet}"
     )
 }
 

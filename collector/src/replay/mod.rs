@@ -103,8 +103,8 @@ pub enum ReplayError {
 /// Runs the engine over a trace. `warn` hears of what is odd in it, each thing once.
 pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, ReplayError> {
     let config = config::load(&replay.fleet).map_err(ReplayError::Fleet)?;
-    for doubt in &config.doubts {
-        warn(&doubt.to_string());
+    for doubt in config::few_of(&config.doubts) {
+        warn(&doubt);
     }
     let no_results = |why| ReplayError::Results { path: input::name(&replay.results), why };
     let input = input::open(&replay.results).map_err(no_results)?;

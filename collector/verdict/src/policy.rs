@@ -14,7 +14,7 @@ use parallax_model::{ErrorKind, Role, Rule, TargetName, Timestamp};
 
 use crate::evidence::fresh_ms;
 use crate::fleet::{Fleet, Observation};
-use crate::world::{World, ms};
+use crate::world::{Agent, World, ms};
 
 /// A rule changed its mind about a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +40,11 @@ pub fn out_of_reach(fleet: &Fleet) -> Vec<(TargetName, Rule, u32)> {
     own.collect()
 }
 
-/// Domains that are to look at a target.
-fn assigned(world: &World, target: &TargetName) -> Option<u32> {
-    let excluded = &world.targets[world.target_names.find(target)? as usize].excluded;
-    let agents =
-        (0..).zip(&world.agents).filter(|(id, agent)| agent.present && !excluded.contains(id));
+/// Domains of the agents that are to look: all that are there but the excluded.
+fn domains(agents: &[Agent], excluded: &BTreeSet<u32>) -> u32 {
+    let agents = (0..).zip(agents).filter(|(id, agent)| agent.present && !excluded.contains(id));
     let domains: BTreeSet<u32> = agents.map(|(_, agent)| agent.domain).collect();
-    Some(domains.len() as u32)
+    domains.len() as u32
 }
 
 /// The newest look of a path.
@@ -125,8 +123,15 @@ impl Polls {
             polled.targets.retain(|t| self.own.contains_key(&t.name));
         }
         self.world.declare(&polled, i64::MIN);
-        let (world, names) = (&self.world, self.own.keys());
-        let assigned = names.filter_map(|name| Some((name.clone(), assigned(world, name)?)));
+        // most targets are looked at by the same agents: those are counted once
+        let mut counted: HashMap<&BTreeSet<u32>, u32> = HashMap::new();
+        let world = &self.world;
+        let assigned = self.own.keys().filter_map(|name| {
+            let excluded = &world.targets[world.target_names.find(name)? as usize].excluded;
+            let assigned =
+                counted.entry(excluded).or_insert_with(|| domains(&world.agents, excluded));
+            Some((name.clone(), *assigned))
+        });
         self.assigned = assigned.collect();
     }
 

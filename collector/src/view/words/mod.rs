@@ -24,7 +24,7 @@ pub use headline::{Headline, Tone, headline};
 pub(super) use left_out::left_out;
 pub use place::place;
 pub use policy::policy;
-pub use say::{duration, instant, kind_in_words, percent, plural, rfc3339};
+pub use say::{duration, instant, kind_in_words, looks, percent, plural, rfc3339};
 
 /// Unfit witnesses that are named.
 const DOUBTFUL_MAX: usize = 3;

@@ -24,8 +24,7 @@ pub fn policy(ruling: &Ruling, engine: TargetState, faults: &[&Fault]) -> String
     let never = match (ruling.is_out_of_reach(), assigned) {
         (false, _) => String::new(),
         (true, 0) => ", and cannot say down, as nobody is to look".to_owned(),
-        (true, 1) => ", and cannot say down, as only 1 place looks".to_owned(),
-        (true, many) => format!(", and cannot say down, as only {many} places look"),
+        (true, &some) => format!(", and cannot say down, as only {}", say::looks(some)),
     };
     let places: Vec<String> = faults.iter().map(|fault| place(&fault.locus)).collect();
     let places = match say::list(&places, PLACES_MAX) {

@@ -21,6 +21,11 @@ pub fn plural(n: u64, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
+/// `1 place looks`, `5 places look`.
+pub fn looks(places: u32) -> String {
+    if places == 1 { "1 place looks".to_owned() } else { format!("{places} places look") }
+}
+
 /// A probability: `99.2 %`; never a rounded-up certainty.
 pub fn percent(p: f64) -> String {
     let percent = p * 100.0;
