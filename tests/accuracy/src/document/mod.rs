@@ -89,8 +89,8 @@ judges them all. These seeds were never used for work on the engine. This page a
 ";
 
 const INTRO_AFTER: &str = "
-Each world is run without second opinion and with it: then what the engine asks for is looked at, 80 ms later, and the
-rules hear that as well. A world lasts an hour and a half (0.9 h with 1,000 agents) at one look per path in 30 s; noise is loss of
+Each world is run without second opinion and with it: then what the engine asks for is looked at, 80 ms later, with three
+seconds to answer where looks usually take less than a quarter of that, and the rules hear that as well. A world lasts an hour and a half (0.9 h with 1,000 agents) at one look per path in 30 s; noise is loss of
 single looks and in bursts, hiccups of agents, blips of regions, lossy and dead paths, wrong labels, skewed clocks, late
 and repeated results; “×3” is three times as much of it. A time to detect counts from when there is something to
 see; a fault that was never found counts as never, so a median of “never” means that fewer than half were found.
