@@ -15,6 +15,7 @@ use crate::case::{Case, Known};
 use crate::explain::Finding;
 use crate::open::{Open, interval_ms, timeout_ms};
 use crate::ready::{Witnesses, places, ready};
+use crate::recover::OVER_NATS;
 use crate::speak::{close, draft, first_word, told_as};
 use crate::suspect::What;
 use crate::world::World;
@@ -301,7 +302,7 @@ impl Docket {
         });
         let mut told = false;
         for (finding, witnesses) in mature {
-            if self.must_wait(world, case, finding) {
+            if self.must_wait(world, case, finding, findings) {
                 continue;
             }
             if let Some(open) = self.opens.iter_mut().find(|o| is_due_to(world, finding.what, o)) {
@@ -338,20 +339,32 @@ impl Docket {
     }
 
     /// A fault is told later if it is about to turn out as part of another: of a dependency that
-    /// fails as well, or of one service failing in more places. At most for one round of looks.
-    fn must_wait(&mut self, world: &World, case: &Case, finding: &Finding) -> bool {
+    /// fails as well, or of one service failing in more places. At most for one round of looks, two if a dependency
+    /// is found and not sure enough to be told.
+    fn must_wait(
+        &mut self,
+        world: &World,
+        case: &Case,
+        finding: &Finding,
+        findings: &[Finding],
+    ) -> bool {
         let what = finding.what;
         let Some(t) = what.target() else { return false };
-        let patience = interval_ms(world, what) + timeout_ms(world, what);
+        let told = |d: u32| self.opens.iter().any(|o| o.what.target() == Some(d));
+        let is_likely =
+            |f: &Finding| f.margin >= places::PART_MARGIN && f.stretch.after > -OVER_NATS;
+        let found = |d: u32| findings.iter().any(|f| f.what.target() == Some(d) && is_likely(f));
+        let needs = &world.targets[t as usize].needs;
+        let is_found = needs.iter().any(|&d| !told(d) && found(d));
+        let round = interval_ms(world, what) + timeout_ms(world, what);
+        let patience = if is_found { 2 * round } else { round };
         let since = *self.waits.entry(what).or_insert(case.now);
         if case.now - since > patience {
             return false;
         }
         let onset = case.looks[finding.stretch.first as usize].at;
-        let told = |d: u32| self.opens.iter().any(|o| o.what.target() == Some(d));
-        let needs = &world.targets[t as usize].needs;
-        let dependency =
-            needs.iter().any(|&d| !told(d) && may_fail_too(world, finding, d, onset, case.now));
+        let dependency = is_found
+            || needs.iter().any(|&d| !told(d) && may_fail_too(world, finding, d, onset, case.now));
         let spreading = places::is_part(what) && {
             let elsewhere: BTreeSet<u32> = case.looks[..=finding.stretch.first as usize]
                 .iter()

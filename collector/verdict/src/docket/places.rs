@@ -60,7 +60,7 @@ impl Docket {
         for (t, mut parts) in targets {
             parts.retain(|p| p.margin >= PART_MARGIN);
             together(&mut parts, TOGETHER_INTERVALS * interval_ms(world, What::Service(t)));
-            drop_stranger(&mut parts);
+            drop_stranger(world, t, &mut parts);
             let sure: f64 = parts.iter().map(|p| p.margin).sum();
             let sets: BTreeSet<What> = parts.iter().map(|p| p.what).collect();
             if sure < SUM_MARGIN || !is_everywhere(world, t, &sets) {
@@ -109,14 +109,18 @@ fn together(parts: &mut Vec<Part>, within: i64) {
     parts.retain(|p| newest - p.onset <= within);
 }
 
-/// Drops a lone way beside regions: an agent in a region that fails whose labels say that it stands elsewhere, or nothing,
-/// is no third place.
-fn drop_stranger(parts: &mut Vec<Part>) {
-    let is_way = |p: &Part| matches!(p.what, What::Path(..));
-    let ways = parts.iter().filter(|p| is_way(p)).count();
-    let regions = parts.iter().filter(|p| matches!(p.what, What::ServiceRegion(..))).count();
-    if ways == 1 && ways + regions == parts.len() {
-        parts.retain(|p| !is_way(p));
+/// Drops what a lone agent sees beside regions, as its way, its provider's or its domain's: an agent in a region that fails
+/// whose labels say that it stands elsewhere, or nothing, is no third place.
+fn drop_stranger(world: &World, target: u32, parts: &mut Vec<Part>) {
+    let (regions, others): (Vec<What>, Vec<What>) =
+        parts.iter().map(|p| p.what).partition(|what| matches!(what, What::ServiceRegion(..)));
+    let covers = |sets: &[What], agent: u32| sets.iter().any(|s| s.covers(world, agent, target));
+    let paths =
+        world.targets[target as usize].paths.iter().map(|&id| world.paths[id as usize].agent);
+    let is_somewhere = |&a: &u32| world.agents[a as usize].region != NONE;
+    let beside = paths.filter(is_somewhere).filter(|&a| covers(&others, a) && !covers(&regions, a));
+    if !regions.is_empty() && beside.count() <= 1 {
+        parts.retain(|p| matches!(p.what, What::ServiceRegion(..)));
     }
 }
 
