@@ -3,7 +3,7 @@
 //! Reading order: [`fleet`] (what goes in), [`engine`] (the door); then how a sitting goes:
 //! `path` with `noise`, `latency` and `clock` (what is remembered), `heat`, `trouble` and `warm` (what deserves a look),
 //! `case`, `suspect`, `accuse`, `order` and `ledger` (everything suspicious, laid out), `gain` and `explain` (the weighing),
-//! `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
+//! `witnesses`, `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
 //! `evidence`, `confidence`, `standing`, `silence`, `ask`. Beside it stands [`policy`]: how people count votes.
 //!
 //! Contract: the same calls give the same changes, byte for byte; memory is bounded by the fleet.
@@ -38,6 +38,7 @@ mod standing;
 mod suspect;
 mod trouble;
 mod warm;
+mod witnesses;
 mod world;
 
 pub use engine::Engine;

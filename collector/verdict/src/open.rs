@@ -7,9 +7,9 @@ use parallax_model::{Confidence, ErrorKind, Fault, FaultState, Locus, Reason, Re
 use crate::case::{Case, CasePath, Look};
 use crate::docket::STILL_BAD_MIN;
 use crate::explain::Finding;
-use crate::ready::Witnesses;
 use crate::speak::Gist;
 use crate::suspect::What;
+use crate::witnesses::Witnesses;
 use crate::world::World;
 
 /// Intervals that the recent share of bad looks is taken over.

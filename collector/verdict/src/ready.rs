@@ -1,17 +1,13 @@
 //! When a finding may be told: who bears witness, for how long, and against which background.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::case::{Case, corrected_ms};
-use crate::evidence::fresh_ms;
 use crate::explain::Finding;
 use crate::open::interval_ms;
 use crate::path::PROBATION_LOOKS;
-use crate::suspect::{What, is_answer};
-use crate::world::{NONE, World};
+use crate::suspect::What;
+use crate::witnesses::{Witnesses, places};
+use crate::world::World;
 
-/// What a domain must add, in nats, to count as a witness (research: B.3).
-const WITNESS_NATS: f64 = 0.7;
 /// Fewest bad looks of any fault.
 const BAD_MIN: u32 = 3;
 /// … and of a service that loses some looks and answers others: of a hundred thousand questions asked at once one
@@ -34,22 +30,6 @@ const BACKGROUND_INTERVALS: i64 = 20;
 const NEAR_RATE_MIN: f64 = 0.15;
 /// Below this rate a fault is partial.
 pub(crate) const FULL_RATE: f64 = 0.8;
-/// A region is out if its good looks are no more than one in so many; well, the other way round,
-/// once it looked this often (once, where regions are few).
-const SPLIT_SHARE: u32 = 8;
-const SPLIT_LOOKS: u32 = 2;
-/// With so few regions each has to speak before two of them can be all.
-const REGIONS_FEW: usize = 3;
-/// Regions that may fail together without being the whole service.
-const REGIONS_TOGETHER: usize = 2;
-/// What all other regions must add, in nats, before such trouble is the service's own …
-const REST_NATS: f64 = 4.0;
-/// … of which all but the most telling agent may take away so much: one agent with a wrong label, or
-/// with a burst of its own, is no third region.
-const REST_OTHERS_NATS: f64 = -1.5;
-/// … unless so few look from there: then it must say more.
-const REST_FEW: usize = 2;
-const REST_FEW_NATS: f64 = 8.0;
 /// Bad looks within this time are one spell; partial local trouble needs so many.
 const SPELL_MS: i64 = 10_000;
 const SPELLS_MIN: usize = 4;
@@ -80,165 +60,6 @@ const DOMAINS_FEW: usize = 3;
 /// Slowness near those who look: days and nights, and queues that fill now and then, slow every third
 /// look; what is to be told of slows most.
 const SLOW_LOCAL_RATE: f64 = 0.6;
-
-/// Who bears witness for a finding.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Witnesses {
-    /// Domains that speak for it, with their nats.
-    pub(crate) domains: BTreeMap<u32, f64>,
-    pub(crate) regions: BTreeSet<u32>,
-    /// Good and bad looks of each region since the begin.
-    pub(crate) by_region: BTreeMap<u32, (u32, u32)>,
-    pub(crate) agents: BTreeMap<u32, f64>,
-    pub(crate) targets: BTreeSet<u32>,
-    /// Bad looks, and those that only the service can have answered.
-    pub(crate) bad: u32,
-    pub(crate) answers: u32,
-}
-
-impl Witnesses {
-    /// Everybody who looked since the finding's begin.
-    pub(crate) fn of(world: &World, case: &Case, finding: &Finding) -> Self {
-        let (mut by_domain, mut w) = (BTreeMap::new(), Self::default());
-        let q = finding.stretch.rate;
-        for look in &case.looks[..=finding.stretch.first as usize] {
-            let path = &case.paths[look.path as usize];
-            if !path.sets().contains(&finding.set) {
-                continue;
-            }
-            let bad = if finding.stretch.slow { look.mark.is_slow() } else { look.mark.is_fail() };
-            let x = f64::from(look.usual);
-            let nats = if bad { ((x + (1.0 - x) * q) / x).ln() } else { (1.0 - q).ln() };
-            *by_domain.entry(path.domain).or_insert(0.0) += nats;
-            *w.agents.entry(path.agent).or_insert(0.0) += nats;
-            let region = world.agents[path.agent as usize].region;
-            let tally = w.by_region.entry(region).or_default();
-            *(if bad { &mut tally.1 } else { &mut tally.0 }) += 1;
-            if bad {
-                w.bad += 1;
-                w.answers += u32::from(look.mark.kind().is_some_and(is_answer));
-                w.targets.insert(path.target);
-            }
-        }
-        w.domains = by_domain.into_iter().filter(|(_, nats)| *nats > WITNESS_NATS).collect();
-        for path in case.paths.iter().filter(|p| p.sets().contains(&finding.set)) {
-            if w.domains.contains_key(&path.domain) {
-                w.regions.insert(world.agents[path.agent as usize].region);
-            }
-        }
-        w
-    }
-}
-
-impl Witnesses {
-    /// The regions in which nothing (or next to nothing) works, if in all others all does.
-    pub(crate) fn split_regions(&self) -> Option<Vec<u32>> {
-        let (mut bad, mut good) = (Vec::new(), 0);
-        let enough = if self.by_region.len() <= REGIONS_FEW { 1 } else { SPLIT_LOOKS };
-        for (&region, &(ok, fail)) in self.by_region.iter().filter(|(r, _)| **r != NONE) {
-            if fail > 0 && ok * SPLIT_SHARE <= fail {
-                bad.push(region);
-            } else if fail * SPLIT_SHARE <= ok && ok >= enough {
-                good += 1;
-            } else if fail > 0 {
-                return None;
-            }
-        }
-        (good > 0).then_some(bad)
-    }
-
-    /// True if it may be the trouble of one or two regions and not of the service: all others are
-    /// well, or those that spoke do not say so surely, or (where there are only three) one did not yet.
-    pub(crate) fn may_be_regional(&self, world: &World, target: u32, now: i64) -> bool {
-        if self.split_regions().is_some_and(|bad| bad.len() <= REGIONS_TOGETHER) {
-            return true;
-        }
-        let speaking = speaking_regions(world, target, now);
-        if speaking.len() <= REGIONS_TOGETHER {
-            return false;
-        }
-        let unheard = speaking.iter().any(|r| !self.by_region.contains_key(r));
-        speaking.len() <= REGIONS_FEW && unheard || !self.is_elsewhere_too(world)
-    }
-
-    /// True if, whatever two regions are left out, the looks from all others say that the fault is there as well.
-    fn is_elsewhere_too(&self, world: &World) -> bool {
-        let mut regions: BTreeMap<u32, Say> = BTreeMap::new();
-        for (&agent, &nats) in &self.agents {
-            let region = world.agents[agent as usize].region;
-            // who knows where an agent without a region stands
-            if region != NONE {
-                regions.entry(region).or_default().add(nats);
-            }
-        }
-        let mut regions: Vec<Say> = regions.into_values().collect();
-        regions.sort_by(|a, b| b.top.total_cmp(&a.top));
-        let all = regions.iter().fold(Say::default(), Say::with);
-        let pairs = (0..regions.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
-        let rest = |(a, b): (usize, usize)| {
-            let loudest = (0..regions.len()).find(|&at| at != a && at != b);
-            let out = regions[a].with(&regions[b]);
-            Say {
-                nats: all.nats - out.nats,
-                top: loudest.map_or(0.0, |at| regions[at].top.max(0.0)),
-                agents: all.agents - out.agents,
-            }
-        };
-        regions.len() > REGIONS_TOGETHER && pairs.map(rest).all(|rest| rest.is_enough())
-    }
-}
-
-/// What the agents of some regions say together.
-#[derive(Debug, Clone, Copy, Default)]
-struct Say {
-    nats: f64,
-    /// What the one says that says most.
-    top: f64,
-    agents: usize,
-}
-
-impl Say {
-    fn add(&mut self, nats: f64) {
-        *self = self.with(&Self { nats, top: nats, agents: 1 });
-    }
-
-    fn with(self, other: &Self) -> Self {
-        Self {
-            nats: self.nats + other.nats,
-            top: self.top.max(other.top),
-            agents: self.agents + other.agents,
-        }
-    }
-
-    fn is_enough(&self) -> bool {
-        self.nats >= REST_NATS && self.nats - self.top >= REST_OTHERS_NATS
-            || self.nats >= REST_FEW_NATS && self.agents <= REST_FEW
-    }
-}
-
-/// Regions of which a fresh look at the target was heard, along a way that usually works: one that fails
-/// anyway has no voice, and nobody waits for it.
-fn speaking_regions(world: &World, target: u32, now: i64) -> BTreeSet<u32> {
-    let t = &world.targets[target as usize];
-    let within = fresh_ms(t.interval_ms, t.timeout_ms);
-    let paths = t.paths.iter().map(|&id| &world.paths[id as usize]);
-    paths
-        .filter(|p| now.saturating_sub(p.heard) <= within && !p.is_useless())
-        .map(|p| world.agents[p.agent as usize].region)
-        .filter(|&region| region != NONE)
-        .collect()
-}
-
-/// Domains and regions that look at a target.
-pub(crate) fn places(world: &World, target: u32) -> (usize, usize) {
-    let (mut domains, mut regions) = (BTreeSet::new(), BTreeSet::new());
-    for &path in &world.targets[target as usize].paths {
-        let agent = &world.agents[world.paths[path as usize].agent as usize];
-        domains.insert(agent.domain);
-        regions.insert(agent.region);
-    }
-    (domains.len(), regions.len())
-}
 
 /// Who bears witness for a finding, if it may be told now.
 pub(crate) fn ready(world: &World, case: &Case, finding: &Finding) -> Option<Witnesses> {

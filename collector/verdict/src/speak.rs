@@ -11,8 +11,8 @@ use crate::case::{Case, CasePath};
 use crate::evidence::{Counts, confidence_of, evidence, fleet_coverage, target_coverage};
 use crate::explain::Finding;
 use crate::open::{Open, Told};
-use crate::ready::{Witnesses, places};
 use crate::suspect::What;
+use crate::witnesses::{Witnesses, places};
 use crate::world::{NONE, World};
 
 /// Least time between two words on a fault: those that matter, and those of mere confidence.

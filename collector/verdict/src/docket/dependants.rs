@@ -7,9 +7,9 @@ use crate::docket::Docket;
 use crate::explain::Finding;
 use crate::open::{Open, interval_ms, timeout_ms};
 use crate::path::Path;
-use crate::ready::Witnesses;
 use crate::speak::close;
 use crate::suspect::What;
+use crate::witnesses::Witnesses;
 use crate::world::World;
 
 /// A dependant is listed from this margin on: its dependency's fault makes it likely …
@@ -106,17 +106,17 @@ pub(super) fn suffers(world: &World, case: &Case, finding: &Finding, open: &Open
 pub(super) fn is_due_to(world: &World, what: What, open: &Open) -> bool {
     let Some(t) = what.target() else { return false };
     let needs = &world.targets[t as usize].needs;
-    open.parts.iter().any(|&part| {
-        part.target().is_some_and(|d| needs.contains(&d))
-            && match (part, what) {
-                (_, What::Path(..)) => false,
-                (What::Service(_), _) => true,
-                (What::ServiceRegion(_, r), What::ServiceRegion(_, s)) => r == s,
-                (What::ServiceProvider(_, p), What::ServiceProvider(_, q)) => p == q,
-                (What::ServiceDomain(_, d), What::ServiceDomain(_, e)) => d == e,
-                _ => false,
-            }
-    })
+    let seen_from = |part: What| match part {
+        What::Service(_) => !matches!(what, What::Path(..)),
+        What::ServiceRegion(_, r) => matches!(what, What::ServiceRegion(_, s) if s == r),
+        What::ServiceProvider(_, p) => matches!(what, What::ServiceProvider(_, q) if q == p),
+        What::ServiceDomain(_, d) => matches!(what, What::ServiceDomain(_, e) if e == d),
+        What::Path(..) | What::Region(_) | What::Provider(_) | What::Agent(_) | What::Domain(_) => {
+            false
+        }
+    };
+    let is_needed = |part: What| part.target().is_some_and(|d| needs.contains(&d));
+    open.parts.iter().any(|&part| is_needed(part) && seen_from(part))
 }
 
 /// The sets in which a dependant fails if it fails as what it needs does.

@@ -13,9 +13,9 @@ use super::Docket;
 use crate::case::Case;
 use crate::explain::Finding;
 use crate::open::{Open, interval_ms};
-use crate::ready::places;
 use crate::speak::draft;
 use crate::suspect::What;
+use crate::witnesses::places;
 use crate::world::{NONE, World};
 
 /// Parts of a service in so many regions, and domains, are the service's own trouble …
