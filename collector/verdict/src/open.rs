@@ -42,7 +42,7 @@ pub(crate) struct Open {
     pub(crate) shrunk: Option<i64>,
     /// Sets of targets that fail because of this one.
     pub(crate) dependants: BTreeMap<What, u32>,
-    /// Lone agents, or their ways, that began to fail just when this did: their labels may be wrong.
+    /// Lone agents, their ways, and sets that share its bad looks, which began to fail with it: their labels may be wrong.
     /// When each was last found, ms.
     pub(crate) strangers: BTreeMap<What, i64>,
     /// Sets that other open faults account for: where both could be the reason, a look says nothing
