@@ -16,6 +16,9 @@ const FIRST_MS: i64 = 120_000;
 const SETTLE_MS: i64 = 30_000;
 /// … and one set forward (or one odd result) after this many results that agree.
 const AGREE: u8 = 3;
+/// Set forward by more than this, remembered looks are forgotten: they are too old to say anything, and what is kept
+/// of their times repeats every 497 days, so that some would seem to come.
+const FORGET_MS: i64 = 86_400_000;
 
 /// What became of an instant of the agent's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub(crate) struct Corrected {
     pub(crate) started_ms: i64,
     /// How long the result was on its way beyond the usual.
     pub(crate) late_ms: i64,
-    /// True if the clock was found set back: earlier instants have lost their meaning.
+    /// True if the clock was found set back, or far forward: earlier instants have lost their meaning.
     pub(crate) reset: bool,
 }
 
@@ -55,7 +58,7 @@ impl Clock {
         }
         let off = distance.saturating_sub(self.offset_ms);
         let mut reset = false;
-        if off.abs() > JITTER_MS {
+        if off.unsigned_abs() > JITTER_MS.unsigned_abs() {
             reset = self.odd(received_ms, distance, off);
         } else {
             self.fits(received_ms, distance, off);
@@ -87,9 +90,9 @@ impl Clock {
         self.odd_count = 0;
     }
 
-    /// Notes a distance that does not fit; true if the clock turned out to be set back.
+    /// Notes a distance that does not fit; true if the clock turned out to be set back, or far forward.
     fn odd(&mut self, received_ms: i64, distance: i64, off: i64) -> bool {
-        if self.odd_count == 0 || (distance - self.odd_ms).abs() > JITTER_MS {
+        if self.odd_count == 0 || distance.abs_diff(self.odd_ms) > JITTER_MS.unsigned_abs() {
             (self.odd_from, self.odd_ms, self.odd_count) = (received_ms, distance, 0);
         }
         self.odd_count = self.odd_count.saturating_add(1);
@@ -101,8 +104,8 @@ impl Clock {
         if believed {
             self.adopt(received_ms, self.odd_ms);
         }
-        // forward, the remembered looks just turn older, as those of a backlog should
-        believed && off > 0
+        // a little forward, the remembered looks just turn older, as those of a backlog should
+        believed && (off > 0 || off < -FORGET_MS)
     }
 }
 
@@ -162,6 +165,20 @@ mod tests {
             clock.hear(s * 1000, s * 1000 - 60, 50);
         });
         assert_eq!(clock.offset_ms(), 10);
+    }
+
+    #[test]
+    fn a_clock_set_far_forward_makes_what_was_seen_before_meaningless() {
+        for (days, reset) in [(0, false), (1, false), (2, true), (300, true), (18_000, true)] {
+            let mut clock = Clock::default();
+            (0..30).for_each(|s| {
+                clock.hear(s * 1000, s * 1000 - 60, 50);
+            });
+            let ahead = days * 86_400_000;
+            let resets = (30..40).filter(|s| clock.hear(s * 1000, s * 1000 - 60 + ahead, 50).reset);
+            assert_eq!(resets.count() > 0, reset, "{days} days");
+            assert_eq!(clock.offset_ms(), 10 - ahead);
+        }
     }
 
     #[test]
