@@ -130,6 +130,8 @@ impl Judge {
             drop(self.polls.observe(&observation));
             self.engine.observe(&observation, said);
         }
+        // a batch is heard as one
+        self.engine.settle(said);
     }
 
     /// Lets time pass, unless agents are still to be heard again after we were deaf.

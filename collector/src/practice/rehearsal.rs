@@ -107,6 +107,7 @@ impl Rehearsal {
         while let Some(due) = self.under_way.first_entry().filter(|due| due.key().0 <= self.now) {
             self.engine.observe(&due.remove(), &mut changes);
         }
+        self.engine.settle(&mut changes);
         let ticks = self.now % TICK_MS == 0;
         if ticks {
             self.engine.tick(wall(self.now), &mut changes);

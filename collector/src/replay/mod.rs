@@ -129,6 +129,7 @@ pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, Repla
             Err(_) => run.summary.skipped += 1,
         }
     }
+    run.settle()?;
     run.out.flush().map_err(file("write", &run.path))?;
     if run.summary.rows + run.summary.skipped == 0 {
         let name = input::name(&replay.results);
@@ -166,6 +167,8 @@ struct Run<W: Write> {
     out: W,
     path: PathBuf,
     clock_ms: Option<i64>,
+    /// When the newest row was received.
+    heard_ms: i64,
     changes: Vec<Change>,
     compared: Compared,
     summary: Summary,
@@ -183,6 +186,7 @@ impl<W: Write> Run<W> {
             out,
             path: replay.output.clone().unwrap_or_else(|| PathBuf::from("stdout")),
             clock_ms: None,
+            heard_ms: i64::MIN,
             changes: Vec::new(),
             summary: Summary::default(),
         }
@@ -195,13 +199,23 @@ impl<W: Write> Run<W> {
             self.summary.backwards += 1;
             o.received = Timestamp::from_millis(before);
         }
+        if self.heard_ms < received_ms {
+            self.settle()?;
+        }
         self.tick_until(received_ms)?;
+        self.heard_ms = self.heard_ms.max(received_ms);
         for turn in self.compared.hear(&o) {
             self.write(&policy::Line::new(&turn, o.received.millis()))?;
         }
         self.engine.observe(&o, &mut self.changes);
         self.summary.rows += 1;
-        self.tell(o.received.millis())
+        Ok(())
+    }
+
+    /// All rows that were received at one instant have been heard.
+    fn settle(&mut self) -> Result<(), ReplayError> {
+        self.engine.settle(&mut self.changes);
+        self.tell(self.heard_ms)
     }
 
     /// Ticks on whole seconds after the first row.

@@ -123,7 +123,11 @@ impl Case {
         for a in warm.all_agents(world) {
             ids.extend(&world.agents[a as usize].paths);
         }
-        ids.sort_unstable();
+        // not by their numbers: those tell which was heard of first
+        ids.sort_unstable_by_key(|&id| {
+            let path = &world.paths[id as usize];
+            (path.target, path.agent)
+        });
         ids.dedup();
         ids.retain(|&id| !is_mute(world, &world.paths[id as usize]));
         let mut accusations = Accusations::new(world, known, warm, &ids);

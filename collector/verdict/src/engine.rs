@@ -57,6 +57,8 @@ pub struct Engine {
     dirty: bool,
     silent: BTreeMap<u32, Fault>,
     isolated: Option<Fault>,
+    /// What was bad at this instant, and may be asked about: target, whether slow, agent.
+    doubts: BTreeSet<(u32, bool, u32)>,
     /// Until when nobody is called silent after the collector was cut off.
     grace_until: i64,
 }
@@ -80,6 +82,7 @@ impl Engine {
             dirty: false,
             silent: BTreeMap::new(),
             isolated: None,
+            doubts: BTreeSet::new(),
             grace_until: i64::MIN,
         }
     }
@@ -87,7 +90,8 @@ impl Engine {
     /// The fleet was declared anew: what stays keeps its memory, faults about what went are closed.
     #[expect(clippy::needless_pass_by_value, reason = "a fleet is handed over")]
     pub fn set_fleet(&mut self, fleet: Fleet, now: Timestamp, out: &mut Vec<Change>) {
-        self.advance(now);
+        self.advance(now, out);
+        self.settle(out);
         self.world.declare(&fleet, self.now);
         self.docket.drop_gone(&mut self.world, self.now, out);
         self.warm.drop_gone(&self.world);
@@ -101,9 +105,10 @@ impl Engine {
         }
     }
 
-    /// Hears one result.
+    /// Hears one result. What follows from it is said once all that was received at the same instant (ms) has been
+    /// heard: in [`Engine::settle`], with the next tick, or with the next result that was received later.
     pub fn observe(&mut self, o: &Observation, out: &mut Vec<Change>) {
-        self.advance(o.received);
+        self.advance(o.received, out);
         let Some(agent) = self.world.agent_named(&o.agent) else { return };
         let Some(target) = self.world.target_named(&o.target) else { return };
         let took_ms = ms(o.latency);
@@ -125,7 +130,19 @@ impl Engine {
         // a machine that comes back from a cut brings its last looks along: the cut was told as silence
         let of_silence = corrected.started_ms < self.world.agents[agent as usize].back;
         if live && !ours && !of_silence {
-            self.hear_path(agent, target, corrected.started_ms, o, out);
+            self.hear_path(agent, target, corrected.started_ms, o);
+        }
+    }
+
+    /// All that was received at this instant has been heard: weighs it, and asks about it. In between, the order of
+    /// what came at once would decide what is weighed.
+    pub fn settle(&mut self, out: &mut Vec<Change>) {
+        for (target, slow, agent) in std::mem::take(&mut self.doubts) {
+            let is_doubt = !slow || self.world.targets[target as usize].is_slow(self.now);
+            if is_doubt && self.isolated.is_none() {
+                let asks = self.budget.ask(&self.world, agent, target, slow, self.now);
+                out.extend(asks.into_iter().map(Change::Ask));
+            }
         }
         if self.dirty && self.now >= self.next_sitting {
             self.sit(out);
@@ -134,7 +151,7 @@ impl Engine {
 
     /// Lets time pass: at least once a second of received time.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Change>) {
-        self.advance(now);
+        self.advance(now, out);
         if self.now < self.last_tick.saturating_add(500) {
             return;
         }
@@ -168,8 +185,11 @@ impl Engine {
         standings(&self.world, self.docket.opens(), self.isolated.is_some(), now)
     }
 
-    fn advance(&mut self, now: Timestamp) {
-        self.now = self.now.max(now.millis());
+    fn advance(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+        if now.millis() > self.now {
+            self.settle(out);
+            self.now = now.millis();
+        }
         self.start.get_or_insert(self.now);
     }
 
@@ -194,14 +214,7 @@ impl Engine {
         a.heard = Some(self.now);
     }
 
-    fn hear_path(
-        &mut self,
-        agent: u32,
-        target: u32,
-        started_ms: i64,
-        o: &Observation,
-        out: &mut Vec<Change>,
-    ) {
+    fn hear_path(&mut self, agent: u32, target: u32, started_ms: i64, o: &Observation) {
         let id = self.world.path(agent, target);
         let at = centis(started_ms);
         let world = &mut self.world;
@@ -245,15 +258,15 @@ impl Engine {
         }
         self.budget.earn();
         if mark.is_bad() {
-            self.suspect(id, started_ms, mark, out);
+            self.suspect(id, started_ms, mark);
         } else {
             let a = &mut self.world.agents[agent as usize];
             a.goods.count(started_ms, a.paths.len(), a.interval_ms);
         }
     }
 
-    /// A bad look: what it is of grows warm, and others are asked.
-    fn suspect(&mut self, id: u32, started_ms: i64, mark: Mark, out: &mut Vec<Change>) {
+    /// A bad look: what it is of grows warm, and others are to be asked.
+    fn suspect(&mut self, id: u32, started_ms: i64, mark: Mark) {
         let path = &self.world.paths[id as usize];
         let offset_ms = self.world.agents[path.agent as usize].clock.offset_ms();
         self.warm.note_lost(&self.world, path, started_ms.saturating_add(offset_ms), mark);
@@ -270,13 +283,11 @@ impl Engine {
         if mark.is_slow() {
             t.slow_heat.add(nats, self.now, t.slow_row_ms());
         }
-        let is_doubt = mark.is_fail() || t.is_slow(self.now);
         let a = &mut self.world.agents[agent as usize];
         a.heat.add(nats, self.now, memory_ms(a.interval_ms) / 2);
         self.warm.note(&self.world.paths[id as usize], id);
-        if nats >= WARM_NATS && is_doubt && self.isolated.is_none() {
-            let asks = self.budget.ask(&self.world, agent, target, !mark.is_fail(), self.now);
-            out.extend(asks.into_iter().map(Change::Ask));
+        if nats >= WARM_NATS {
+            self.doubts.insert((target, !mark.is_fail(), agent));
         }
     }
 

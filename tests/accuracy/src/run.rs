@@ -63,6 +63,10 @@ pub fn run_beside(
             note_bad(world, agents[&heard.agent], targets[&heard.target], now, &mut said);
         }
         engine.observe(&heard, &mut out);
+        let next = results.peek().map(|o| o.received.millis()).into_iter();
+        if next.chain(asked.keys().next().map(|key| key.0)).all(|next| next > now) {
+            engine.settle(&mut out);
+        }
         for change in out.drain(..) {
             match change {
                 Change::Ask(ask) if second_opinion => {
