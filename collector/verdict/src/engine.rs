@@ -98,6 +98,7 @@ impl Engine {
         let world = &self.world;
         let gone: Vec<u32> =
             self.silent.keys().copied().filter(|&a| !world.agents[a as usize].present).collect();
+        self.world.forget_absent(&self.docket.named());
         for agent in gone {
             if let Some(fault) = self.silent.remove(&agent) {
                 out.push(ended(fault, self.now, self.now));

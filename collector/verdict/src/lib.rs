@@ -4,12 +4,13 @@
 //! `path` with `noise`, `latency` and `clock` (what is remembered), `heat`, `trouble` and `warm` (what deserves a look),
 //! `case`, `suspect`, `accuse`, `order` and `ledger` (everything suspicious, laid out), `gain` and `explain` (the weighing),
 //! `witnesses`, `ready`, `docket`, `open`, `recover` and `speak` (what is told, and when it is over),
-//! `evidence`, `confidence`, `standing`, `silence`, `ask`. Beside it stands [`policy`]: how people count votes.
+//! `evidence`, `confidence`, `standing`, `silence`, `ask`; `absent` is who left. Beside it stands [`policy`]: how people count votes.
 //!
 //! Contract: the same calls give the same changes, byte for byte; memory is bounded by the fleet.
 //! Never: a clock, I/O, async, or any dependency but the model.
 #![forbid(unsafe_code)]
 
+mod absent;
 mod accuse;
 mod ask;
 mod case;

@@ -1,10 +1,10 @@
-//! Names as dense numbers, handed out in the order they are first met and never reused.
+//! Names as dense numbers, handed out in the order they are first met; one that is let go of is handed out again.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Most names of one kind: what a hostile or broken sender can make us remember is bounded.
+/// Most names of one kind at a time: what a hostile or broken sender can make us remember is bounded.
 const NAMES_MAX: usize = 200_000;
 
 #[derive(Debug, Clone)]
@@ -12,11 +12,13 @@ pub(crate) struct Names<T> {
     // only looked up, never walked: its order must not show
     ids: HashMap<T, u32>,
     names: Vec<T>,
+    /// Numbers that nobody has.
+    free: Vec<u32>,
 }
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { ids: HashMap::new(), names: Vec::new() }
+        Self { ids: HashMap::new(), names: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -30,20 +32,30 @@ impl<T: Clone + Eq + Hash + Borrow<str>> Names<T> {
         if let Some(id) = self.find(name) {
             return Some(id);
         }
-        if self.names.len() >= NAMES_MAX {
+        let id = if let Some(id) = self.free.pop() {
+            self.names[id as usize] = name.clone();
+            id
+        } else if self.names.len() < NAMES_MAX {
+            self.names.push(name.clone());
+            self.names.len() as u32 - 1
+        } else {
             return None;
-        }
-        let id = self.names.len() as u32;
+        };
         self.ids.insert(name.clone(), id);
-        self.names.push(name.clone());
         Some(id)
+    }
+
+    /// Lets go of the numbers that are not `used`; answers which those are.
+    pub(crate) fn release(&mut self, used: impl Fn(u32) -> bool) -> Vec<u32> {
+        let mut gone: Vec<u32> = self.ids.values().copied().filter(|&id| !used(id)).collect();
+        // the least is handed out first, and the order of a map must not show
+        gone.sort_unstable_by(|a, b| b.cmp(a));
+        self.ids.retain(|_, id| used(*id));
+        self.free.extend(&gone);
+        gone
     }
 
     pub(crate) fn name(&self, id: u32) -> &T {
         &self.names[id as usize]
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.names.len()
     }
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use parallax_model::rule::{Ruling, Votes, Word};
 use parallax_model::{ErrorKind, Role, Rule, TargetName, Timestamp};
 
+use crate::absent::Named;
 use crate::evidence::fresh_ms;
 use crate::fleet::{Fleet, Observation};
 use crate::world::{Agent, World, ms};
@@ -108,6 +109,7 @@ impl Polls {
             by_target.contains_key(target)
                 && (everywhere.contains(rule) || own.get(name) == Some(rule))
         });
+        world.forget_absent(&Named::default());
         let targets: Vec<u32> = self.by_target.keys().copied().collect();
         for target in targets {
             self.count(target, now.millis());

@@ -32,6 +32,8 @@ pub(crate) struct Agent {
     pub(crate) clock: Clock,
     /// When it was last heard live, ms of the engine's clock.
     pub(crate) heard: Option<i64>,
+    /// When anything of it was last received, late or not: it is not silent, ms of the engine's clock.
+    pub(crate) spoke: Option<i64>,
     /// When it came back from its latest silence, ms: what it saw before is part of that.
     pub(crate) back: i64,
     /// Shortest interval and longest timeout of the targets it was seen to look at, ms.
@@ -47,6 +49,28 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// One that was never heard.
+    pub(crate) fn new((region, provider, domain): (u32, u32, u32)) -> Self {
+        Self {
+            region,
+            provider,
+            domain,
+            present: true,
+            declared: None,
+            clock: Clock::default(),
+            heard: None,
+            spoke: None,
+            back: i64::MIN,
+            interval_ms: i64::MAX,
+            timeout_ms: 0,
+            gap_ms: 0.0,
+            last_ok: i64::MIN,
+            heat: Heat::default(),
+            goods: Goods::default(),
+            paths: Vec::new(),
+        }
+    }
+
     /// How many of its looks were good that were begun between two times of the engine's clock, ms, as far as is
     /// known for certain.
     pub(crate) fn goods_between(&self, older: i64, newer: i64) -> u32 {
@@ -76,7 +100,7 @@ pub(crate) struct Target {
     pub(crate) slow_heat: Heat,
     pub(crate) paths: Vec<u32>,
     /// The path of each agent, by its number.
-    by_agent: Vec<u32>,
+    pub(crate) by_agent: Vec<u32>,
 }
 
 /// What an agent belongs to. No label is a label of its own, without a name.
@@ -90,13 +114,15 @@ pub(crate) struct DomainKey {
 pub(crate) struct World {
     pub(crate) agent_names: Names<AgentName>,
     pub(crate) target_names: Names<TargetName>,
-    region_names: Names<Region>,
-    provider_names: Names<Provider>,
-    domains: BTreeMap<DomainKey, u32>,
+    pub(crate) region_names: Names<Region>,
+    pub(crate) provider_names: Names<Provider>,
+    pub(crate) domains: BTreeMap<DomainKey, u32>,
+    /// Domains that ever were.
+    next_domain: u32,
     pub(crate) agents: Vec<Agent>,
     pub(crate) targets: Vec<Target>,
     pub(crate) paths: Vec<Path>,
-    free_paths: Vec<u32>,
+    pub(crate) free_paths: Vec<u32>,
     /// Agents of each region, provider and domain; the last region and provider are the unnamed.
     pub(crate) groups: Groups,
 }
@@ -113,6 +139,25 @@ pub(crate) struct Groups {
 const SLOW_ROW: i64 = 10;
 
 impl Target {
+    /// One that nobody looked at.
+    fn new(spec: &TargetSpec) -> Self {
+        Self {
+            role: spec.role,
+            present: true,
+            interval_ms: ms(spec.interval),
+            timeout_ms: ms(spec.timeout),
+            sensitivity: spec.sensitivity,
+            needs: Vec::new(),
+            excluded: BTreeSet::new(),
+            last_ok: i64::MIN,
+            since: i64::MAX,
+            slow_heat: Heat::default(),
+            heat: Heat::default(),
+            paths: Vec::new(),
+            by_agent: Vec::new(),
+        }
+    }
+
     /// Time of the latest looks that say whether looks at it are slow, ms.
     pub(crate) fn slow_row_ms(&self) -> i64 {
         self.interval_ms.saturating_mul(SLOW_ROW) / (self.paths.len() as i64).max(SLOW_ROW)
@@ -155,26 +200,14 @@ impl World {
 
     /// The number of an agent, declared or not.
     pub(crate) fn agent(&mut self, spec: &AgentSpec) -> Option<u32> {
+        if let Some(id) = self.agent_names.find(&spec.name) {
+            return Some(id);
+        }
         let id = self.agent_names.intern(&spec.name)?;
-        if self.agents.len() < self.agent_names.len() {
-            let (region, provider, domain) = self.labels(spec);
-            self.agents.push(Agent {
-                region,
-                provider,
-                domain,
-                present: true,
-                declared: None,
-                clock: Clock::default(),
-                heard: None,
-                back: i64::MIN,
-                interval_ms: i64::MAX,
-                timeout_ms: 0,
-                gap_ms: 0.0,
-                last_ok: i64::MIN,
-                heat: Heat::default(),
-                goods: Goods::default(),
-                paths: Vec::new(),
-            });
+        let agent = Agent::new(self.labels(spec));
+        match self.agents.get_mut(id as usize) {
+            Some(gone) => *gone = agent,
+            None => self.agents.push(agent),
         }
         Some(id)
     }
@@ -192,23 +225,14 @@ impl World {
     }
 
     pub(crate) fn target(&mut self, spec: &TargetSpec) -> Option<u32> {
+        if let Some(id) = self.target_names.find(&spec.name) {
+            return Some(id);
+        }
         let id = self.target_names.intern(&spec.name)?;
-        if self.targets.len() < self.target_names.len() {
-            self.targets.push(Target {
-                role: spec.role,
-                present: true,
-                interval_ms: ms(spec.interval),
-                timeout_ms: ms(spec.timeout),
-                sensitivity: spec.sensitivity,
-                needs: Vec::new(),
-                excluded: BTreeSet::new(),
-                last_ok: i64::MIN,
-                since: i64::MAX,
-                slow_heat: Heat::default(),
-                heat: Heat::default(),
-                paths: Vec::new(),
-                by_agent: Vec::new(),
-            });
+        let target = Target::new(spec);
+        match self.targets.get_mut(id as usize) {
+            Some(gone) => *gone = target,
+            None => self.targets.push(target),
         }
         Some(id)
     }
@@ -246,10 +270,14 @@ impl World {
             t.by_agent.resize(agent as usize + 1, NONE);
         }
         t.by_agent[agent as usize] = id;
-        t.paths.push(id);
+        // in the order of their ends, whichever was heard of first
+        let paths = &self.paths;
+        let place = t.paths.partition_point(|&p| paths[p as usize].agent < agent);
+        t.paths.insert(place, id);
         let (interval, timeout) = (t.interval_ms, t.timeout_ms);
         let a = &mut self.agents[agent as usize];
-        a.paths.push(id);
+        let place = a.paths.partition_point(|&p| paths[p as usize].target < target);
+        a.paths.insert(place, id);
         a.interval_ms = a.interval_ms.min(interval);
         a.timeout_ms = a.timeout_ms.max(timeout);
         id
@@ -275,8 +303,9 @@ impl World {
         let provider = spec.provider.as_ref().and_then(|p| self.provider_names.intern(p));
         let place = spec.site.clone().ok_or_else(|| spec.region.clone());
         let key = DomainKey { provider: spec.provider.clone(), place };
-        let next = self.domains.len() as u32;
+        let next = self.next_domain;
         let domain = *self.domains.entry(key).or_insert(next);
+        self.next_domain += u32::from(domain == next);
         (region.unwrap_or(NONE), provider.unwrap_or(NONE), domain)
     }
 
@@ -321,44 +350,6 @@ impl World {
                 }
             }
             self.targets[id as usize].needs = needs.into_iter().collect();
-        }
-    }
-
-    /// Lets go of the paths of what left the fleet, and of those that are not looked along any more.
-    fn drop_absent(&mut self) {
-        let (agents, targets) = (&self.agents, &self.targets);
-        let gone = |p: &Path| {
-            let target = &targets[p.target as usize];
-            !agents[p.agent as usize].present
-                || !target.present
-                || target.excluded.contains(&p.agent)
-        };
-        let gone: Vec<u32> =
-            (0..self.paths.len() as u32).filter(|&id| gone(&self.paths[id as usize])).collect();
-        for &id in &gone {
-            let (agent, target) = {
-                let path = &self.paths[id as usize];
-                (path.agent as usize, path.target as usize)
-            };
-            if self.targets[target].by_agent.get(agent) == Some(&id) {
-                self.targets[target].by_agent[agent] = NONE;
-                self.targets[target].paths.retain(|&p| p != id);
-                self.agents[agent].paths.retain(|&p| p != id);
-                self.free_paths.push(id);
-            }
-        }
-        let (paths, targets) = (&self.paths, &self.targets);
-        for agent in &mut self.agents {
-            if !agent.present {
-                agent.heard = None;
-            }
-            // what it is expected to be heard of is what it still looks at
-            (agent.interval_ms, agent.timeout_ms) = (i64::MAX, 0);
-            for &id in &agent.paths {
-                let target = &targets[paths[id as usize].target as usize];
-                agent.interval_ms = agent.interval_ms.min(target.interval_ms);
-                agent.timeout_ms = agent.timeout_ms.max(target.timeout_ms);
-            }
         }
     }
 

@@ -2,8 +2,11 @@
 
 use parallax_model::{Change, Timestamp};
 
-use super::{AFTERMATH_INTERVALS, Docket, HICCUP_MARGIN};
-use crate::case::Case;
+use super::{
+    AFTERMATH_INTERVALS, AFTERMATH_INTERVALS_MIN, AFTERMATH_MAX_MS, Docket, HICCUP_MARGIN,
+};
+use crate::absent::Named;
+use crate::case::{Case, corrected_ms};
 use crate::explain::Finding;
 use crate::open::Open;
 use crate::ready::HICCUP_MAX_MS;
@@ -136,6 +139,17 @@ impl Docket {
             What::Service(t) => !world.targets[t as usize].present,
         };
         let (closed, kept): (Vec<Open>, Vec<Open>) =
+    /// All that it still goes by.
+    pub(crate) fn named(&self) -> Named {
+        let open = |o: &Open| -> Vec<What> {
+            o.sets().chain(o.elsewhere.iter().copied()).chain(o.rival).chain([o.what]).collect()
+        };
+        let opens = self.opens.iter().flat_map(open);
+        let targets = self.aftermath.keys().map(|&t| What::Service(t));
+        let rest = self.waits.keys().chain(self.past.keys()).chain(&self.untold).copied();
+        opens.chain(targets).chain(rest).collect()
+    }
+
             self.opens.drain(..).partition(|o| gone(o.what) || o.parts.iter().all(|&p| gone(p)));
         self.opens = kept;
         for mut open in closed {
