@@ -65,11 +65,11 @@ pub(crate) fn draft(world: &World, case: &Case, finding: &Finding) -> Open {
 
 /// What a finding is called. A lone domain is no quorum: what it cannot reach is its path's (or
 /// its region's) trouble, unless the service itself answered that it is broken.
-pub(crate) fn told_as(world: &World, finding: &Finding, w: &Witnesses) -> What {
+pub(crate) fn told_as(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -> What {
     let What::Service(t) = finding.what else { return finding.what };
     let agents: BTreeSet<u32> =
         world.targets[t as usize].paths.iter().map(|&p| world.paths[p as usize].agent).collect();
-    if places(world, t).0 > 1 || w.answers * 2 > w.bad {
+    if places(world, t, case.now).0 > 1 || w.answers * 2 > w.bad {
         return finding.what;
     }
     let loudest = w.agents.iter().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
@@ -134,33 +134,37 @@ impl Gist {
     }
 }
 
-/// The last word. `settle`: its looks are no evidence any more, those of its dependants until then.
+/// The last word. `settle`: its looks are no evidence any more, nor those of others that it accounts for until its end.
 pub(crate) fn close(
     world: &mut World,
     case: &Case,
     mut open: Open,
     end_ms: i64,
-    settle: Option<i64>,
+    settle: bool,
     out: &mut Vec<Change>,
 ) {
     open.fault.ended = Some(Timestamp::from_millis(end_ms));
     open.fault.updated = Timestamp::from_millis(case.now);
-    if let Some(until) = settle {
+    if settle {
         let mine = |p: &CasePath| open.covers(world, p.agent, p.target);
-        let stranger =
-            |p: &CasePath| open.strangers.keys().any(|set| set.covers(world, p.agent, p.target));
-        let dependant =
-            |p: &CasePath| open.dependants.keys().any(|set| set.covers(world, p.agent, p.target));
+        let beside = |p: &CasePath| {
+            let mut sets = open.strangers.keys().chain(open.dependants.keys());
+            sets.any(|set| set.covers(world, p.agent, p.target))
+        };
         let others =
             |p: &CasePath| open.elsewhere.iter().any(|s| s.covers(world, p.agent, p.target));
-        let upto = |p: &CasePath| match (mine(p), dependant(p)) {
-            // what goes on needs them still
-            _ if others(p) => i64::MIN,
-            (true, _) => i64::MAX,
-            (false, true) => until,
-            // what it loses from now on is its own
-            (false, false) if stranger(p) => end_ms,
-            (false, false) => i64::MIN,
+        let upto = |p: &CasePath| {
+            if others(p) {
+                // what goes on needs them still
+                i64::MIN
+            } else if mine(p) {
+                i64::MAX
+            } else if beside(p) {
+                // what it loses from now on is its own
+                end_ms
+            } else {
+                i64::MIN
+            }
         };
         let upto: Vec<i64> = case.paths.iter().map(upto).collect();
         let bad = case.looks.iter().filter(|l| l.mark.is_bad() && l.at < upto[l.path as usize]);
@@ -215,7 +219,7 @@ fn dress(world: &World, case: &Case, open: &mut Open) {
         Some(t) => target_coverage(world, t, case.now),
         None => fleet_coverage(world, case.now),
     };
-    open.fault.confidence = confidence_of(open);
+    open.fault.confidence = confidence_of(world, case.now, open);
     let affected: BTreeSet<TargetName> =
         open.dependants.values().map(|&t| world.target_names.name(t).clone()).collect();
     open.fault.affected_targets = affected.into_iter().collect();

@@ -50,7 +50,7 @@ impl Docket {
                 && open.parts.iter().all(|&p| p != whole && p.is_within(world, whole));
             if inside {
                 let gone = self.opens.remove(at);
-                close(world, case, gone, case.now, None, out);
+                close(world, case, gone, case.now, false, out);
             } else {
                 at += 1;
             }

@@ -82,7 +82,7 @@ impl Docket {
                 host.dependants.extend(&own.dependants);
             }
             self.widened = true;
-            close(world, case, own, case.now, None, out);
+            close(world, case, own, case.now, false, out);
         }
     }
 }

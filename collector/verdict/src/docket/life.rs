@@ -10,7 +10,7 @@ use crate::case::{Case, corrected_ms};
 use crate::explain::Finding;
 use crate::open::Open;
 use crate::ready::HICCUP_MAX_MS;
-use crate::recover::ended;
+use crate::recover::{OVER_NATS, ended};
 use crate::speak::{close, retell};
 use crate::suspect::What;
 use crate::world::World;
@@ -35,8 +35,8 @@ impl Docket {
                 Some(end) => {
                     let mut open = self.opens.remove(at);
                     open.elsewhere = self.opens.iter().flat_map(Open::sets).collect();
-                    let until = self.let_dependants_recover(world, &open, end);
-                    close(world, case, open, end, Some(until), out);
+                    self.let_dependants_recover(world, &open, end);
+                    close(world, case, open, end, true, out);
                     closed = true;
                 }
                 None => at += 1,
@@ -45,12 +45,34 @@ impl Docket {
         closed
     }
 
-    /// Answers until when they may take to recover.
-    fn let_dependants_recover(&mut self, world: &World, open: &Open, end: i64) -> i64 {
-        let until = end + AFTERMATH_INTERVALS * open.interval_ms(world);
+    fn let_dependants_recover(&mut self, world: &World, open: &Open, end: i64) {
+        let interval = open.interval_ms(world);
+        let most = AFTERMATH_MAX_MS.max(AFTERMATH_INTERVALS_MIN * interval);
+        let until = end + (AFTERMATH_INTERVALS * interval).min(most);
         self.aftermath.extend(open.dependants.values().map(|&t| (t, until)));
         self.past.insert(open.what, end);
-        until
+    }
+
+    /// Dependants had their time: what still fails is a fault of its own, since then; what does not was of the one that
+    /// is over. Answers those.
+    pub(super) fn end_aftermath(
+        &mut self,
+        world: &mut World,
+        case: &Case,
+        findings: &[Finding],
+    ) -> Vec<u32> {
+        let goes_on = |t: u32| {
+            let mut mine = findings.iter().filter(|f| f.what.target() == Some(t));
+            mine.any(|f| f.stretch.after > -OVER_NATS)
+        };
+        let ended = self.aftermath.iter().filter(|(_, until)| case.now > **until);
+        let over: Vec<(u32, i64)> =
+            ended.map(|(&t, &until)| (t, until)).filter(|&(t, _)| !goes_on(t)).collect();
+        self.aftermath.retain(|t, until| case.now <= *until || over.iter().any(|(o, _)| o == t));
+        for &(target, until) in &over {
+            settle_target(world, target, until, case.now);
+        }
+        over.into_iter().map(|(target, _)| target).collect()
     }
 
     /// What an open fault or a hiccup accounts for is no sample of how a path usually is.
@@ -71,7 +93,7 @@ impl Docket {
             for look in case.looks[last..=first].iter().filter(|l| l.mark.is_bad()) {
                 let path = &case.paths[look.path as usize];
                 if path.sets().contains(&finding.set) {
-                    world.paths[path.id as usize].explain(look.raw, aftermath || past);
+                    world.paths[path.id as usize].explain(look.raw, past);
                 }
             }
         }
@@ -117,6 +139,17 @@ impl Docket {
         }
     }
 
+    /// All that it still goes by.
+    pub(crate) fn named(&self) -> Named {
+        let open = |o: &Open| -> Vec<What> {
+            o.sets().chain(o.elsewhere.iter().copied()).chain(o.rival).chain([o.what]).collect()
+        };
+        let opens = self.opens.iter().flat_map(open);
+        let targets = self.aftermath.keys().map(|&t| What::Service(t));
+        let rest = self.waits.keys().chain(self.past.keys()).chain(&self.untold).copied();
+        opens.chain(targets).chain(rest).collect()
+    }
+
     /// Closes open faults about what left the fleet.
     pub(crate) fn drop_gone(&mut self, world: &mut World, now: i64, out: &mut Vec<Change>) {
         let gone = |what: What| match what {
@@ -139,17 +172,6 @@ impl Docket {
             What::Service(t) => !world.targets[t as usize].present,
         };
         let (closed, kept): (Vec<Open>, Vec<Open>) =
-    /// All that it still goes by.
-    pub(crate) fn named(&self) -> Named {
-        let open = |o: &Open| -> Vec<What> {
-            o.sets().chain(o.elsewhere.iter().copied()).chain(o.rival).chain([o.what]).collect()
-        };
-        let opens = self.opens.iter().flat_map(open);
-        let targets = self.aftermath.keys().map(|&t| What::Service(t));
-        let rest = self.waits.keys().chain(self.past.keys()).chain(&self.untold).copied();
-        opens.chain(targets).chain(rest).collect()
-    }
-
             self.opens.drain(..).partition(|o| gone(o.what) || o.parts.iter().all(|&p| gone(p)));
         self.opens = kept;
         for mut open in closed {
@@ -166,6 +188,18 @@ impl Docket {
         self.covered.clear();
         world.paths.iter_mut().for_each(|p| p.covered = false);
         self.mark_covered(world);
+    }
+}
+
+/// The bad looks of a target until then are no evidence any more.
+fn settle_target(world: &mut World, target: u32, until: i64, now: i64) {
+    for &id in &world.targets[target as usize].paths {
+        let path = &mut world.paths[id as usize];
+        let offset_ms = world.agents[path.agent as usize].clock.offset_ms();
+        let bad = path.seen().filter(|s| s.mark.is_bad());
+        let old = bad.filter(|s| corrected_ms(now, offset_ms, s.at) <= until);
+        let old: Vec<u32> = old.map(|s| s.at).collect();
+        old.into_iter().for_each(|at| path.explain(at, true));
     }
 }
 

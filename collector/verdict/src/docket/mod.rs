@@ -30,8 +30,11 @@ const REGIONS_ONE_FAULT: usize = 3;
 const REGIONS_MARGIN: f64 = 6.0;
 /// An agent's hiccup explains its failures from this margin on.
 const HICCUP_MARGIN: f64 = 1.0;
-/// Intervals for which dependants may recover after their dependency did.
+/// Intervals for which dependants may recover after their dependency did: at most so many …
 const AFTERMATH_INTERVALS: i64 = 6;
+/// … or this long, ms, unless that is less than two intervals: each agent must have looked again.
+const AFTERMATH_MAX_MS: i64 = 180_000;
+const AFTERMATH_INTERVALS_MIN: i64 = 2;
 /// Intervals within which a fault that comes back is the same trouble.
 const FLAP_INTERVALS: i64 = 40;
 /// Intervals after which one that failed beside a fault and is not found any more is none of it.
@@ -80,6 +83,16 @@ impl Docket {
         !(self.opens.is_empty() && self.waits.is_empty())
     }
 
+    /// True while a target may fail because one that it needs did until a moment ago.
+    pub(crate) fn is_recovering(&self, target: u32, now: i64) -> bool {
+        self.aftermath.get(&target).is_some_and(|until| now <= *until)
+    }
+
+    /// Nothing is suspicious: nothing waits.
+    pub(crate) fn let_go(&mut self) {
+        self.waits.clear();
+    }
+
     pub(crate) fn next_id(&mut self) -> FaultId {
         let id = FaultId(self.next);
         self.next += 1;
@@ -114,7 +127,7 @@ impl Docket {
         out: &mut Vec<Change>,
     ) -> bool {
         let before = self.opens.len();
-        self.aftermath.retain(|_, until| case.now <= *until);
+        let recovered = self.end_aftermath(world, case, findings);
         self.past.retain(|what, end| case.now - *end <= FLAP_INTERVALS * interval_ms(world, *what));
         self.note_untold(world, findings);
         let mut news = self.refresh(world, case, findings);
@@ -127,6 +140,7 @@ impl Docket {
         let over = self.close_ended(world, case, out);
         self.shrink(world, case);
         self.note_explained(world, case, findings);
+        self.aftermath.retain(|t, _| !recovered.contains(t));
         self.update(world, case, out);
         let changed = told || over || before != self.opens.len() || self.widened;
         self.widened = false;
@@ -279,7 +293,7 @@ impl Docket {
         for &other in all.iter().skip(1).rev() {
             if other != first {
                 let gone = self.opens.remove(other);
-                close(world, case, gone, case.now, None, out);
+                close(world, case, gone, case.now, false, out);
             }
         }
         self.widened = true;
@@ -326,7 +340,7 @@ impl Docket {
             }
             told = true;
             let mut draft = draft(world, case, finding);
-            draft.what = told_as(world, finding, &witnesses);
+            draft.what = told_as(world, case, finding, &witnesses);
             if let (What::Service(t), Some(regions)) = (draft.what, witnesses.split_regions()) {
                 draft.parts = regions.into_iter().map(|r| What::ServiceRegion(t, r)).collect();
             }
@@ -374,7 +388,7 @@ impl Docket {
                 .filter(|p| p.target == t && !p.sets().contains(&finding.set))
                 .map(|p| world.agents[p.agent as usize].region)
                 .collect();
-            let places = places(world, t).1;
+            let places = places(world, t, case.now).1;
             elsewhere.len() >= 2.min(places.saturating_sub(1)).max(1)
         };
         dependency || spreading

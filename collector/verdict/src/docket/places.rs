@@ -63,7 +63,7 @@ impl Docket {
             drop_stranger(world, t, &mut parts);
             let sure: f64 = parts.iter().map(|p| p.margin).sum();
             let sets: BTreeSet<What> = parts.iter().map(|p| p.what).collect();
-            if sure < SUM_MARGIN || !is_everywhere(world, t, &sets) {
+            if sure < SUM_MARGIN || !is_everywhere(world, case.now, t, &sets) {
                 continue;
             }
             let mine: Vec<usize> =
@@ -125,9 +125,9 @@ fn drop_stranger(world: &World, target: u32, parts: &mut Vec<Part>) {
 }
 
 /// True if the parts stand in enough regions, and in as many domains of which none is in two of them.
-fn is_everywhere(world: &World, target: u32, parts: &BTreeSet<What>) -> bool {
+fn is_everywhere(world: &World, now: i64, target: u32, parts: &BTreeSet<What>) -> bool {
     let (mut regions, mut domains) = (BTreeSet::new(), BTreeSet::new());
-    let needed = PLACES_MIN.max(places(world, target).1.div_ceil(PLACES_SHARE));
+    let needed = PLACES_MIN.max(places(world, target, now).1.div_ceil(PLACES_SHARE));
     let paths = world.targets[target as usize].paths.iter().map(|&id| &world.paths[id as usize]);
     let mut counted = BTreeSet::new();
     for path in paths {
