@@ -129,7 +129,11 @@ impl Case {
             (path.target, path.agent)
         });
         ids.dedup();
-        ids.retain(|&id| !is_mute(world, &world.paths[id as usize]));
+        ids.retain(|&id| {
+            let path = &world.paths[id as usize];
+            let interval_ms = world.targets[path.target as usize].interval_ms;
+            !is_mute(world, path) && !is_stale(path, interval_ms, now)
+        });
         let mut accusations = Accusations::new(world, known, warm, &ids);
         if !accusations.stand(known, only) {
             return None;
@@ -260,6 +264,11 @@ fn is_mute(world: &World, path: &Path) -> bool {
         world.targets[path.target as usize].last_ok > since
             && world.agents[path.agent as usize].last_ok > since
     })
+}
+
+/// True if nothing that counts was heard of a path: it tells nobody apart.
+pub(crate) const fn is_stale(path: &Path, interval_ms: i64, now: i64) -> bool {
+    now.saturating_sub(path.heard) > memory_ms(interval_ms)
 }
 
 /// How long looks of a target count: its path's window, at the target's own pace.

@@ -29,7 +29,7 @@ const SITTING_MS: i64 = 200;
 /// Looks weighed per ms of time between sittings, for huge cases: all that a fleet of a
 /// thousand agents saw, 200,000 looks, is weighed anew after a second.
 const LOOKS_PER_MS: i64 = 250;
-/// … but no longer: a blip is told of after five seconds.
+/// … but no longer: a blip is told of after seven seconds.
 const SITTING_MAX_MS: i64 = 2_000;
 /// Results that were on their way for longer than this many intervals tell of the past only.
 const LATE_INTERVALS: i64 = 4;
@@ -37,6 +37,9 @@ const LATE_INTERVALS: i64 = 4;
 const GAP_KEPT: f64 = 0.99;
 /// A look that timed out by so much sooner than its target allows was given less time, ms.
 const CUT_MS: i64 = 500;
+/// While most domains are silent and some are not, it is the collector for so many times what it takes to call an
+/// agent silent; then it is the agents. Otherwise two dead machines of three would keep the third from being heard for good.
+const PARTIAL_SILENCES: i64 = 10;
 /// Confidence in what silence says: all domains, or just most.
 const ISOLATED_CONFIDENCE: f64 = 0.97;
 const SILENT_CONFIDENCE: f64 = 0.99;
@@ -54,11 +57,11 @@ pub struct Engine {
     next_sitting: i64,
     /// When open faults are due for a look though nothing new was heard.
     next_round: i64,
+    /// What was bad at this instant, and may be asked about: target, whether slow, agent.
+    doubts: BTreeSet<(u32, bool, u32)>,
     dirty: bool,
     silent: BTreeMap<u32, Fault>,
     isolated: Option<Fault>,
-    /// What was bad at this instant, and may be asked about: target, whether slow, agent.
-    doubts: BTreeSet<(u32, bool, u32)>,
     /// Until when nobody is called silent after the collector was cut off.
     grace_until: i64,
 }
@@ -79,10 +82,10 @@ impl Engine {
             last_tick: i64::MIN,
             next_sitting: i64::MIN,
             next_round: i64::MIN,
+            doubts: BTreeSet::new(),
             dirty: false,
             silent: BTreeMap::new(),
             isolated: None,
-            doubts: BTreeSet::new(),
             grace_until: i64::MIN,
         }
     }
@@ -95,10 +98,10 @@ impl Engine {
         self.world.declare(&fleet, self.now);
         self.docket.drop_gone(&mut self.world, self.now, out);
         self.warm.drop_gone(&self.world);
+        self.world.forget_absent(&self.docket.named());
         let world = &self.world;
         let gone: Vec<u32> =
             self.silent.keys().copied().filter(|&a| !world.agents[a as usize].present).collect();
-        self.world.forget_absent(&self.docket.named());
         for agent in gone {
             if let Some(fault) = self.silent.remove(&agent) {
                 out.push(ended(fault, self.now, self.now));
@@ -123,8 +126,9 @@ impl Engine {
         }
         let interval = self.world.targets[target as usize].interval_ms;
         let live = corrected.late_ms <= interval.saturating_mul(LATE_INTERVALS);
+        self.note_return(agent);
+        self.world.agents[agent as usize].spoke = Some(self.now);
         if live {
-            self.note_return(agent);
             self.hear_agent(agent, interval);
         }
         let ours = o.outcome.error().is_some_and(ErrorKind::is_ours);
@@ -183,7 +187,7 @@ impl Engine {
     /// What is to be said of every service, in the order of their names.
     pub fn standings(&self, now: Timestamp) -> Vec<Standing> {
         let now = now.millis().max(self.now);
-        standings(&self.world, self.docket.opens(), self.isolated.is_some(), now)
+        standings(&self.world, &self.docket, self.isolated.is_some(), now)
     }
 
     fn advance(&mut self, now: Timestamp, out: &mut Vec<Change>) {
@@ -199,7 +203,7 @@ impl Engine {
         let Some(silence) = self.silent.get(&agent) else { return };
         let told = silence.opened.millis();
         let a = &mut self.world.agents[agent as usize];
-        if a.heard.is_none_or(|heard| heard < told) {
+        if a.spoke.is_none_or(|spoke| spoke < told) {
             a.back = self.now;
         }
     }
@@ -302,7 +306,10 @@ impl Engine {
         self.warm.cool(&self.world, self.now);
         let known = self.docket.known(&self.world);
         let warm = self.warm.find(&self.world, &known, self.now);
-        let Some(case) = Case::build(&self.world, &known, &warm, self.now) else { return };
+        let Some(case) = Case::build(&self.world, &known, &warm, self.now) else {
+            self.docket.let_go();
+            return;
+        };
         let ledger = Ledger::new(&case);
         let mut blank = Sheet::new(&case, &ledger);
         let findings = explain(&case, &ledger, &mut blank);
@@ -322,6 +329,12 @@ impl Engine {
         let silence = Silence::find(&self.world, self.now, start, &known);
         match (silence.isolated_since, self.isolated.take()) {
             (Some(since), None) => self.isolate(since, out),
+            (Some(_), Some(fault)) if silence.is_partial && self.is_lasting(&fault) => {
+                // somebody comes through all the time: it is they who are gone
+                out.push(ended(fault, self.now, self.now));
+                self.next_sitting = self.now + SITTING_MS;
+                self.tell_silent(&silence, out);
+            }
             (Some(_), Some(fault)) => self.isolated = Some(fault),
             (None, Some(fault)) => {
                 let pause = self.longest_silence();
@@ -346,14 +359,18 @@ impl Engine {
             self.silent.keys().copied().filter(|a| !silent.contains_key(a)).collect();
         for agent in back {
             if let Some(fault) = self.silent.remove(&agent) {
-                let heard = self.world.agents[agent as usize].heard.unwrap_or(self.now);
-                out.push(ended(fault, heard, self.now));
+                let spoke = self.world.agents[agent as usize].spoke.unwrap_or(self.now);
+                out.push(ended(fault, spoke, self.now));
             }
         }
         if self.now < self.grace_until || silence.is_spreading {
             return;
         }
-        for (&agent, &since) in silent {
+        self.tell_silent(silence, out);
+    }
+
+    fn tell_silent(&mut self, silence: &Silence, out: &mut Vec<Change>) {
+        for (&agent, &since) in &silence.silent {
             if !self.silent.contains_key(&agent) {
                 let locus = Locus::Agent { agent: self.world.agent_names.name(agent).clone() };
                 let fault = self.silence_fault(locus, since, SILENT_CONFIDENCE);
@@ -361,6 +378,12 @@ impl Engine {
                 self.silent.insert(agent, fault);
             }
         }
+    }
+
+    /// True if most have been silent for much longer than the collector is ever cut off while some come through.
+    fn is_lasting(&self, isolation: &Fault) -> bool {
+        let patience = self.longest_silence().saturating_mul(PARTIAL_SILENCES);
+        self.now.saturating_sub(isolation.onset.millis()) > patience
     }
 
     fn longest_silence(&self) -> i64 {

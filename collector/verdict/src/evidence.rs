@@ -230,7 +230,7 @@ fn without(world: &World, case: &Case, open: &Open, agents: &BTreeMap<u32, f64>)
     }
     let mut order: Vec<(u32, f64)> = agents.iter().map(|(&agent, &nats)| (agent, nats)).collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    let domains = fresh_domains(world, case.now).len() as u32;
+    let domains = witnesses(world, case.now, open, fresh_domains(world, case.now).len() as u32);
     order
         .into_iter()
         .take(WITHOUT_MAX)
@@ -294,6 +294,25 @@ pub(crate) fn target_coverage(world: &World, target: u32, now: i64) -> Coverage 
 }
 
 /// What an open fault's confidence is now.
-pub(crate) fn confidence_of(open: &Open) -> Confidence {
-    confidence(open.margin, open.fault.coverage.domains, open.slow)
+pub(crate) fn confidence_of(world: &World, now: i64, open: &Open) -> Confidence {
+    let domains = witnesses(world, now, open, open.fault.coverage.domains);
+    confidence(open.margin, domains, open.slow)
+}
+
+/// Domains that bear witness. Where no reference answers anybody, what is seen of services is no surer than one place
+/// is: it may be the network of all who look.
+fn witnesses(world: &World, now: i64, open: &Open, domains: u32) -> u32 {
+    if open.what.target().is_some() && is_blind(world, now) { domains.min(1) } else { domains }
+}
+
+/// True if there are references, and the latest look at each from everywhere failed.
+fn is_blind(world: &World, now: i64) -> bool {
+    let references =
+        world.targets.iter().filter(|t| t.present && t.role == Role::Reference).flat_map(|t| {
+            let within = fresh_ms(t.interval_ms, t.timeout_ms);
+            let paths = t.paths.iter().map(|&id| &world.paths[id as usize]);
+            paths.filter(move |p| now.saturating_sub(p.heard) <= within)
+        });
+    let mut latest = references.filter_map(|p| p.seen().next_back()).peekable();
+    latest.peek().is_some() && latest.all(|seen| seen.mark.is_fail())
 }

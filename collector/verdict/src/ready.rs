@@ -153,7 +153,7 @@ fn has_background(world: &World, now: i64, finding: &Finding) -> bool {
 fn has_witnesses(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -> bool {
     match finding.what {
         What::Service(t) => {
-            let (domains, regions) = places(world, t);
+            let (domains, regions) = places(world, t, case.now);
             w.domains.len() >= domains.min(2)
                 && w.regions.len() >= regions.min(2)
                 && !w.may_be_regional(world, t, case.now)
@@ -169,7 +169,7 @@ fn has_witnesses(world: &World, case: &Case, finding: &Finding, w: &Witnesses) -
         }
         // what one agent of many sees may be its way, unless the service itself says that it is broken
         What::ServiceRegion(t, _) | What::ServiceProvider(t, _) | What::ServiceDomain(t, _) => {
-            let is_way = w.agents.len() == 1 && places(world, t).0 > DOMAINS_FEW;
+            let is_way = w.agents.len() == 1 && places(world, t, case.now).0 > DOMAINS_FEW;
             !is_way || w.answers * 2 > w.bad || lasts_burst(world, case, finding)
         }
     }

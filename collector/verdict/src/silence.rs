@@ -25,6 +25,8 @@ pub(crate) struct Silence {
     pub(crate) isolated_since: Option<i64>,
     /// Agents silent for long, and since when.
     pub(crate) silent: BTreeMap<u32, i64>,
+    /// True if some domain is not quiet.
+    pub(crate) is_partial: bool,
     /// True if it may turn out in a moment that most domains are.
     pub(crate) is_spreading: bool,
 }
@@ -41,13 +43,13 @@ impl Silence {
     pub(crate) fn find(world: &World, now: i64, start: i64, known: &BTreeSet<u32>) -> Self {
         let mut domains: BTreeMap<u32, Domain> = BTreeMap::new();
         let mut silent = BTreeMap::new();
-        let anybody = world.agents.iter().any(|a| a.heard.is_some());
+        let anybody = world.agents.iter().any(|a| a.spoke.is_some());
         let grace = GRACE_INTERVALS * longest_interval(world);
         // who looks at nothing has nothing to say
         let speaks = |a: &Agent| a.present && (a.declared.is_some() || !a.paths.is_empty());
         for (id, agent) in world.agents.iter().enumerate().filter(|(_, a)| speaks(a)) {
             let id = id as u32;
-            let Some(heard) = agent.heard else {
+            let Some(heard) = agent.spoke else {
                 let since = agent.declared.map(|since| since.max(start));
                 let late =
                     |since: i64| now.saturating_sub(since) > grace.max(joining(since, start));
@@ -74,6 +76,7 @@ impl Silence {
         Self {
             isolated_since: quiet.into_iter().max().filter(|_| isolated),
             silent,
+            is_partial: domains.values().any(|d| !d.quiet),
             is_spreading: most(domains.values().filter(|d| d.hushed).count()),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::Case;
+use crate::case::{Case, is_stale};
 use crate::evidence::fresh_ms;
 use crate::explain::Finding;
 use crate::suspect::is_answer;
@@ -176,11 +176,13 @@ fn speaking_regions(world: &World, target: u32, now: i64) -> BTreeSet<u32> {
         .collect()
 }
 
-/// Domains and regions that look at a target.
-pub(crate) fn places(world: &World, target: u32) -> (usize, usize) {
+/// Domains and regions that look at a target, as far as any of their looks count.
+pub(crate) fn places(world: &World, target: u32, now: i64) -> (usize, usize) {
     let (mut domains, mut regions) = (BTreeSet::new(), BTreeSet::new());
-    for &path in &world.targets[target as usize].paths {
-        let agent = &world.agents[world.paths[path as usize].agent as usize];
+    let t = &world.targets[target as usize];
+    let paths = t.paths.iter().map(|&id| &world.paths[id as usize]);
+    for path in paths.filter(|p| !is_stale(p, t.interval_ms, now)) {
+        let agent = &world.agents[path.agent as usize];
         domains.insert(agent.domain);
         regions.insert(agent.region);
     }

@@ -29,11 +29,7 @@ impl WriteStore for Sick {
         self.0.append(arrivals)
     }
 
-    fn put_faults(
-        &mut self,
-        faults: &[Fault],
-        letters: &[Letter],
-    ) -> Result<Dropped, StoreError> {
+    fn put_faults(&mut self, faults: &[Fault], letters: &[Letter]) -> Result<Dropped, StoreError> {
         self.cough()?;
         self.0.put_faults(faults, letters)
     }
@@ -108,8 +104,7 @@ async fn a_writer_without_its_store_ends() {
 #[tokio::test(start_paused = true)]
 async fn what_waits_is_committed_together() {
     let (committed, mut judged) = mpsc::channel(4);
-    let (writer, work) =
-        writer(Box::new(Memory::default()), committed, CancellationToken::new());
+    let (writer, work) = writer(Box::new(Memory::default()), committed, CancellationToken::new());
     for n in 0..100 {
         drop(writer.append(arrival("a", 1, results(1, n + 1, n + 1))).await.unwrap());
     }
