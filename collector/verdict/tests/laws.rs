@@ -1,5 +1,9 @@
 //! Laws that hold for every outage, not just for the told ones.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, dead_code, reason = "modules shared with the stories")]
+
+#[path = "story/scale.rs"]
+mod scale;
 
 use std::time::Duration;
 
@@ -64,9 +68,9 @@ fn run(fleet: &Fleet, looks: &[Look]) -> Vec<Change> {
     out
 }
 
-/// `LONG=1` tries a thousand cases of each law.
+/// `PARALLAX_LONG=1` tries a thousand cases of each law.
 fn cases() -> u32 {
-    if std::env::var_os("LONG").is_some() { 1_000 } else { 24 }
+    scale::cases(24, 1_000)
 }
 
 /// What was opened and closed, and when; without what was asked for.

@@ -4,13 +4,15 @@
 //! every look they cover. There the best explanation is the cheapest set of loci that covers just the paths
 //! that fail, and can be had by trying all sets. The costs are those of the README; where two sets are
 //! nearly as good (`DECIDED_NATS`) nobody can say, and nothing is compared.
-//! `WORLDS=10000 cargo test -p parallax-verdict --test oracle -- --nocapture` is the long form.
+//! The long form (`PARALLAX_LONG=1`) has 10,000 worlds; `WORLDS` says another number.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a count belongs beside the result")]
-#![allow(unreachable_pub, dead_code, reason = "a module shared with the stories")]
+#![allow(unreachable_pub, dead_code, reason = "modules shared with the stories")]
 
 #[path = "story/rng.rs"]
 mod rng;
+#[path = "story/scale.rs"]
+mod scale;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -217,7 +219,8 @@ const fn bit(agent: usize, target: usize) -> Paths {
 
 #[test]
 fn the_engine_says_what_trying_everything_says() {
-    let worlds: u64 = std::env::var("WORLDS").map_or(300, |n| n.parse().unwrap());
+    let worlds: u64 =
+        std::env::var("WORLDS").map_or_else(|_| scale::cases(300, 10_000), |n| n.parse().unwrap());
     let (mut decided, mut wrong) = (0, Vec::new());
     for seed in 0..worlds {
         let mut rng = Rng::new(seed);

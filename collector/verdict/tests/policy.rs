@@ -1,5 +1,9 @@
 //! Rules that count votes, each against what it must say when.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, dead_code, reason = "a module shared with the stories")]
+
+#[path = "story/scale.rs"]
+mod scale;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -260,7 +264,7 @@ fn counted_anew(heard: &[(i64, &str, bool)], now: i64) -> Votes {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(scale::cases(1_000, 20_000)))]
 
     #[test]
     fn what_is_remembered_of_the_votes_is_as_good_as_all_of_them(

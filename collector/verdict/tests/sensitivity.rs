@@ -1,6 +1,10 @@
 //! How sure a fault has to be: the less sensitive a target, the later it is told, and the surer.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "figures belong beside the result")]
+#![allow(unreachable_pub, dead_code, reason = "a module shared with the stories")]
+
+#[path = "story/scale.rs"]
+mod scale;
 
 use std::time::Duration;
 
@@ -17,7 +21,9 @@ const AGENTS: i64 = 6;
 const BEFORE: i64 = 60;
 const DURING: i64 = 40;
 /// Seeds of each row of the table.
-const WORLDS: u64 = 20;
+fn worlds() -> u64 {
+    scale::cases(20, 1_000)
+}
 const TARGETS: [&str; 3] = ["shop", "bank", "ref"];
 
 fn fleet(of_shop: Option<Sensitivity>) -> Fleet {
@@ -99,10 +105,11 @@ fn normal_is_as_if_nothing_was_said() {
 
 #[test]
 fn the_less_sensitive_the_later_and_the_surer() {
+    let worlds = worlds();
     eprintln!("failing    low normal   high   misplaced");
     for share in [15, 25, 50, 100] {
         let (mut sums, mut misplaced) = ([0; 3], [0; 3]);
-        for seed in 1..=WORLDS {
+        for seed in 1..=worlds {
             let firsts = Sensitivity::ALL.map(|level| first(level, share, seed));
             let [low, normal, high] = firsts.each_ref().map(|first| first.seconds);
             assert!(
@@ -117,8 +124,8 @@ fn the_less_sensitive_the_later_and_the_surer() {
                 misplaced[n] += u32::from(first.misplaced);
             }
         }
-        let [low, normal, high] = sums.map(|sum| sum as f64 / WORLDS as f64);
-        eprintln!("{share:5} % {low:6.1} {normal:6.1} {high:6.1}   {misplaced:?} of {WORLDS}");
+        let [low, normal, high] = sums.map(|sum| sum as f64 / worlds as f64);
+        eprintln!("{share:5} % {low:6.1} {normal:6.1} {high:6.1}   {misplaced:?} of {worlds}");
         assert!(normal < low && misplaced[0] == 0 && misplaced.is_sorted(), "{share} %");
     }
 }

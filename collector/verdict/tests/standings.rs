@@ -1,9 +1,11 @@
 //! What is said of targets, over outages made up at random.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(unreachable_pub, reason = "a module shared with the stories")]
+#![allow(unreachable_pub, dead_code, reason = "modules shared with the stories")]
 
 #[path = "story/law.rs"]
 mod law;
+#[path = "story/scale.rs"]
+mod scale;
 
 use std::time::Duration;
 
@@ -130,7 +132,7 @@ impl Play {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(scale::cases(96, 1_000)))]
 
     #[test]
     fn a_target_is_never_up_while_nobody_sees_it(

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, dead_code, reason = "modules shared with other tests")]
 
+#[path = "story/scale.rs"]
+mod scale;
 mod story;
 
 use std::path::Path;
@@ -43,7 +45,7 @@ fn every_story_ends_as_it_says() {
 }
 
 /// Outages that everybody remembers, as far as the published reports tell them; what is said of them is
-/// written down. `LONG=1` plays them under every schedule, `UPDATE=1` writes anew.
+/// written down. `PARALLAX_LONG=1` plays them under every schedule, `UPDATE=1` writes anew.
 #[test]
 fn history_is_told_right_and_written_down() {
     let stories = read("stories/history", 12);
@@ -71,7 +73,7 @@ fn history_is_told_right_and_written_down() {
 
 /// What was told wrong, and the table of what was told.
 fn play(name: &str, story: &Story) -> (Vec<String>, String) {
-    let seeds = if std::env::var_os("LONG").is_some() { story.seeds } else { 1 };
+    let seeds = scale::cases(1, story.seeds);
     let (mut missed, mut table) = (Vec::new(), String::new());
     for seed in 0..seeds {
         let told = story.run(seed).and_then(|all| {
