@@ -135,3 +135,186 @@ fn references(world: &World, agent: u32) -> Vec<u32> {
     found.sort_unstable();
     found.into_iter().take(2).map(|(_, target)| target).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use parallax_model::{AgentName, AgentSpec, Provider, Region, TargetName};
+
+    use super::*;
+    use crate::case::centis;
+    use crate::fleet::{Fleet, TargetSpec};
+    use crate::path::Mark;
+
+    const NOW: i64 = 10_000_000;
+    /// What the agents look at: `t0`, which needs `t1`, and two references.
+    const TARGETS: usize = 4;
+
+    /// Agents by region and provider, of whom everybody looked at everything a minute ago.
+    fn world(places: &[(usize, usize)], interval_s: u64) -> World {
+        let agents = places.iter().enumerate().map(|(n, (region, provider))| AgentSpec {
+            region: Some(Region::new(&format!("r{region}")).unwrap()),
+            provider: Some(Provider::new(&format!("p{provider}")).unwrap()),
+            ..AgentSpec::unlabelled(AgentName::new(&format!("a{n}")).unwrap())
+        });
+        let name = |n: usize| TargetName::new(&format!("t{n}")).unwrap();
+        let targets = (0..TARGETS).map(|n| TargetSpec {
+            role: if n < 2 { Role::Service } else { Role::Reference },
+            interval: Duration::from_secs(interval_s),
+            depends_on: if n == 0 { vec![name(1)] } else { Vec::new() },
+            ..TargetSpec::unknown(name(n))
+        });
+        let mut world = World::default();
+        let fleet = Fleet { agents: agents.collect(), targets: targets.collect() };
+        world.declare(&fleet, i64::MIN);
+        for agent in 0..places.len() as u32 {
+            (0..TARGETS as u32).for_each(|target| looked(&mut world, agent, target, 60_000));
+        }
+        world
+    }
+
+    /// Agents that are each in a place of their own.
+    fn apart(agents: usize) -> Vec<(usize, usize)> {
+        (0..agents).map(|n| (n, n)).collect()
+    }
+
+    fn looked(world: &mut World, agent: u32, target: u32, ago_ms: i64) {
+        let id = world.path(agent, target);
+        let path = &mut world.paths[id as usize];
+        path.push(centis(NOW - ago_ms), Mark::OK);
+        path.heard = NOW - ago_ms;
+    }
+
+    /// With as much saved as can be.
+    fn rich() -> Budget {
+        Budget { saved: SAVED_MAX, ..Budget::default() }
+    }
+
+    fn words(asks: &[AskFor]) -> Vec<String> {
+        let word = |ask: &AskFor| {
+            let agents: Vec<&str> = ask.agents.iter().map(AgentName::as_str).collect();
+            format!("{}: {}", ask.target, agents.join(" "))
+        };
+        asks.iter().map(word).collect()
+    }
+
+    fn looks(asks: &[AskFor]) -> usize {
+        asks.iter().map(|ask| ask.agents.len()).sum()
+    }
+
+    #[test]
+    fn one_of_every_domain_that_has_not_just_looked_is_asked_and_the_agent_itself() {
+        // a4 shares the domain of a0, a5 that of a3; a1 has just looked
+        let mut world = world(&[(0, 0), (1, 1), (2, 2), (3, 3), (0, 0), (3, 3)], 30);
+        looked(&mut world, 1, 0, 500);
+        let asks = rich().ask(&world, 0, 0, false, NOW);
+        assert_eq!(words(&asks[..1]), ["t0: a2 a3 a0"]);
+        // the quieter of two in one domain speaks for it
+        let noisy = world.path_of(3, 0).unwrap();
+        (0..20).for_each(|_| world.paths[noisy as usize].noise.learn(true, false));
+        let asks = rich().ask(&world, 0, 0, false, NOW);
+        assert_eq!(words(&asks[..1]), ["t0: a2 a5 a0"]);
+    }
+
+    #[test]
+    fn those_who_are_elsewhere_are_asked_first() {
+        let world = world(&[(0, 0), (0, 1), (1, 0), (2, 2)], 30);
+        let asks = rich().ask(&world, 0, 0, false, NOW);
+        assert_eq!(words(&asks[..1]), ["t0: a3 a1 a2 a0"]);
+    }
+
+    #[test]
+    fn what_it_needs_is_looked_at_by_three_and_references_by_the_agent_itself() {
+        let mut world = world(&apart(6), 30);
+        looked(&mut world, 0, 2, 1_000);
+        let asks = rich().ask(&world, 0, 0, false, NOW);
+        // the reference that it has not seen for longer comes first
+        let wanted = ["t0: a1 a2 a3 a4 a5 a0", "t1: a1 a2 a3", "t3: a0", "t2: a0"];
+        assert_eq!(words(&asks), wanted);
+        // what needs nothing asks for nothing else
+        let asks = rich().ask(&world, 0, 1, false, NOW);
+        assert_eq!(words(&asks), ["t1: a1 a2 a3 a4 a5 a0", "t3: a0", "t2: a0"]);
+    }
+
+    #[test]
+    fn no_more_than_eight_are_asked_however_many_there_are() {
+        let world = world(&apart(40), 30);
+        let asks = rich().ask(&world, 7, 0, false, NOW);
+        assert_eq!(asks[0].agents.len(), ASKED_MAX);
+        assert_eq!(asks[0].agents.last().unwrap().as_str(), "a7");
+    }
+
+    #[test]
+    fn a_target_is_asked_about_again_after_a_third_of_its_interval() {
+        for (interval_s, again_ms) in [(1, 1_000), (30, 9_900), (60, 19_800), (600, 20_000)] {
+            let world = world(&apart(4), interval_s);
+            let mut budget = rich();
+            let mut ask = |target, at| {
+                budget.saved = SAVED_MAX;
+                looks(&budget.ask(&world, 0, target, false, at))
+            };
+            assert!(ask(0, NOW) > 0);
+            assert_eq!(ask(0, NOW + again_ms - 1), 0, "{interval_s}");
+            assert!(ask(1, NOW + again_ms - 1) > 0, "another one is another matter");
+            assert!(ask(0, NOW + again_ms) > 0, "{interval_s}");
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_may_be_asked_about_anyway() {
+        let world = world(&apart(4), 600);
+        let mut budget = rich();
+        budget.ask(&world, 0, 0, false, NOW);
+        budget.forget(NOW + AGAIN_MAX_MS - 1);
+        assert_eq!(budget.asked.len(), 1);
+        budget.forget(NOW + AGAIN_MAX_MS);
+        assert_eq!(budget.asked.len(), 0);
+    }
+
+    #[test]
+    fn nothing_is_asked_that_is_not_saved_and_slowness_needs_more() {
+        let world = world(&apart(6), 30);
+        for (saved, slow, asked) in [
+            (SAVED_FAIL - 0.1, false, 0),
+            (SAVED_FAIL, false, 2),
+            (4.0, false, 4),
+            (SAVED_SLOW - 0.1, true, 0),
+            (SAVED_SLOW, true, 11),
+        ] {
+            let mut budget = Budget { saved, ..Budget::default() };
+            let asks = budget.ask(&world, 0, 0, slow, NOW);
+            assert_eq!(looks(&asks), asked, "{saved} {slow}: {:?}", words(&asks));
+            assert!((budget.saved - (saved - asked as f64)).abs() < 1e-9 && budget.saved >= 0.0);
+        }
+    }
+
+    #[test]
+    fn no_more_than_a_tenth_of_all_looks_is_asked_for_though_all_fail() {
+        const LOOKS: u32 = 100_000;
+        let world = world(&apart(10), 5);
+        let (mut budget, mut asked) = (Budget::default(), 0);
+        for n in 0..LOOKS {
+            budget.earn();
+            let at = NOW + i64::from(n) * 100;
+            asked += looks(&budget.ask(&world, n % 10, n / 10 % TARGETS as u32, false, at));
+            if n % 10 == 0 {
+                budget.forget(at);
+            }
+        }
+        let tenth = f64::from(LOOKS) * SHARE;
+        assert!(asked as f64 <= tenth + SAVED_START, "{asked}");
+        // and what may be asked for is
+        assert!(asked as f64 >= tenth * 0.9, "{asked}");
+    }
+
+    #[test]
+    fn what_is_saved_in_quiet_times_has_a_bound() {
+        let world = world(&apart(30), 5);
+        let mut budget = Budget::default();
+        (0..1_000_000).for_each(|_| budget.earn());
+        let asked: usize =
+            (0..TARGETS as u32).map(|t| looks(&budget.ask(&world, 0, t, false, NOW))).sum();
+        assert!(asked as f64 <= SAVED_MAX && budget.saved <= SAVED_MAX, "{asked}");
+    }
+}

@@ -98,3 +98,147 @@ fn quiet_ms(agent: &Agent) -> i64 {
 fn longest_interval(world: &World) -> i64 {
     world.targets.iter().filter(|t| t.present).map(|t| t.interval_ms).max().unwrap_or(30_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use parallax_model::{AgentName, AgentSpec, Region, TargetName};
+
+    use super::*;
+    use crate::fleet::{Fleet, TargetSpec};
+
+    const START: i64 = 1_000_000;
+    const NOW: i64 = START + 10_000_000;
+    const INTERVAL_MS: i64 = 10_000;
+    const TIMEOUT_MS: i64 = 2_000;
+    /// What it takes to be called silent.
+    const SILENT_MS: i64 = 3 * INTERVAL_MS + TIMEOUT_MS;
+
+    fn fleet(regions: &[usize]) -> Fleet {
+        let agents = regions.iter().enumerate().map(|(n, region)| AgentSpec {
+            region: Some(Region::new(&format!("r{region}")).unwrap()),
+            ..AgentSpec::unlabelled(AgentName::new(&format!("a{n}")).unwrap())
+        });
+        let target = TargetSpec {
+            interval: Duration::from_millis(INTERVAL_MS as u64),
+            timeout: Duration::from_millis(TIMEOUT_MS as u64),
+            ..TargetSpec::unknown(TargetName::new("shop").unwrap())
+        };
+        Fleet { agents: agents.collect(), targets: vec![target] }
+    }
+
+    /// Agents by region, each last heard so long ago, ms; never, if that is negative.
+    fn world(agents: &[(usize, i64)]) -> World {
+        let regions: Vec<usize> = agents.iter().map(|(region, _)| *region).collect();
+        let mut world = World::default();
+        world.declare(&fleet(&regions), i64::MIN);
+        for (n, &(_, ago_ms)) in agents.iter().enumerate() {
+            if ago_ms >= 0 {
+                world.path(n as u32, 0);
+                world.agents[n].heard = Some(NOW - ago_ms);
+            }
+        }
+        world
+    }
+
+    fn find(world: &World, known: &[u32]) -> Silence {
+        Silence::find(world, NOW, START, &known.iter().copied().collect())
+    }
+
+    fn only(agent: u32, since: i64) -> BTreeMap<u32, i64> {
+        BTreeMap::from([(agent, since)])
+    }
+
+    #[test]
+    fn one_silent_agent_is_silent_and_no_more() {
+        let late = SILENT_MS + 1;
+        let silence = find(&world(&[(0, 0), (1, 5_000), (2, 9_000), (3, late)]), &[]);
+        assert_eq!(silence, Silence { silent: only(3, NOW - late), ..Silence::default() });
+        // three intervals and a timeout, and not before
+        assert_eq!(find(&world(&[(0, 0), (1, 0), (2, 0), (3, late - 1)]), &[]), Silence::default());
+    }
+
+    #[test]
+    fn most_domains_silent_is_the_collector_since_the_last_was_heard() {
+        let late = SILENT_MS + 1;
+        let two = find(&world(&[(0, 0), (1, late), (2, late + 7)]), &[]);
+        assert_eq!((two.isolated_since, two.is_spreading), (Some(NOW - late), true));
+        // half is not most, and one alone is an agent
+        let half = find(&world(&[(0, 0), (1, 0), (2, late), (3, late)]), &[]);
+        assert_eq!((half.isolated_since, half.silent.len()), (None, 2));
+        assert_eq!(find(&world(&[(0, late)]), &[]).isolated_since, None);
+    }
+
+    #[test]
+    fn a_domain_speaks_as_long_as_one_of_its_agents_does() {
+        let late = SILENT_MS + 1;
+        let silence = find(&world(&[(0, 0), (1, late), (1, late), (1, 0), (2, late)]), &[]);
+        assert_eq!((silence.isolated_since, silence.silent.len()), (None, 3));
+        let silence = find(&world(&[(0, 0), (1, late), (1, late), (2, late)]), &[]);
+        assert!(silence.isolated_since.is_some());
+    }
+
+    #[test]
+    fn who_is_known_to_be_silent_does_not_count() {
+        let (late, long) = (SILENT_MS + 1, 100 * SILENT_MS);
+        let agents = [(0, 0), (1, 0), (2, long), (3, long), (4, long)];
+        assert!(find(&world(&agents), &[]).isolated_since.is_some());
+        let silence = find(&world(&agents), &[2, 3, 4]);
+        assert_eq!((silence.isolated_since, silence.is_spreading), (None, false));
+        // they are silent all the same, until they are heard
+        assert_eq!(silence.silent.len(), 3);
+        // of those who are left, most
+        let agents = [(0, 0), (1, late), (2, late), (3, long), (4, long)];
+        assert_eq!(find(&world(&agents), &[3, 4]).isolated_since, Some(NOW - late));
+    }
+
+    #[test]
+    fn one_that_is_silent_waits_while_most_are_half_way_there() {
+        let half = SILENT_MS / 2 + 1;
+        let silence = find(&world(&[(0, 0), (1, half), (2, SILENT_MS + 1)]), &[]);
+        assert_eq!((silence.isolated_since, silence.is_spreading), (None, true));
+        let silence = find(&world(&[(0, 0), (1, half - 1), (2, SILENT_MS + 1)]), &[]);
+        assert!(!silence.is_spreading);
+    }
+
+    #[test]
+    fn who_usually_speaks_often_is_quiet_sooner() {
+        let quiet = QUIET_MIN_MS + TIMEOUT_MS + 1;
+        let mut world = world(&[(0, 0), (1, quiet), (2, quiet)]);
+        assert_eq!(find(&world, &[]).isolated_since, None);
+        world.agents.iter_mut().for_each(|a| a.gap_ms = 1_000.0);
+        let silence = find(&world, &[]);
+        assert_eq!(silence.isolated_since, Some(NOW - quiet));
+        assert_eq!(silence.silent, BTreeMap::new());
+    }
+
+    #[test]
+    fn who_was_never_heard_has_six_intervals_from_the_start() {
+        let world = world(&[(0, 0), (1, 0), (2, -1)]);
+        let at = |now: i64| {
+            let mut world = world.clone();
+            world.agents[..2].iter_mut().for_each(|a| a.heard = Some(now));
+            Silence::find(&world, now, START, &BTreeSet::new()).silent
+        };
+        let grace = GRACE_INTERVALS * INTERVAL_MS;
+        assert_eq!(at(START + grace), BTreeMap::new());
+        assert_eq!(at(START + grace + 1), only(2, START));
+    }
+
+    #[test]
+    fn nobody_is_missed_before_anybody_was_heard() {
+        let silence = find(&world(&[(0, -1), (1, -1), (2, -1)]), &[]);
+        assert_eq!(silence, Silence::default());
+    }
+
+    #[test]
+    fn who_joins_later_has_five_minutes() {
+        let mut world = world(&[(0, 0), (1, 0)]);
+        let joined = NOW - JOINING_MS;
+        world.declare(&fleet(&[0, 1, 2]), joined);
+        assert_eq!(find(&world, &[]).silent, BTreeMap::new());
+        world.agents[2].declared = Some(joined - 1);
+        assert_eq!(find(&world, &[]).silent, only(2, joined - 1));
+    }
+}
