@@ -35,6 +35,8 @@ const SITTING_MAX_MS: i64 = 2_000;
 const LATE_INTERVALS: i64 = 4;
 /// The longest usual gap between an agent's results fades by this with every result.
 const GAP_KEPT: f64 = 0.99;
+/// No look takes longer: what says so may say anything.
+const TOOK_MAX_MS: i64 = 86_400_000;
 /// A look that timed out by so much sooner than its target allows was given less time, ms.
 const CUT_MS: i64 = 500;
 /// While most domains are silent and some are not, it is the collector for so many times what it takes to call an
@@ -115,7 +117,7 @@ impl Engine {
         self.advance(o.received, out);
         let Some(agent) = self.world.agent_named(&o.agent) else { return };
         let Some(target) = self.world.target_named(&o.target) else { return };
-        let took_ms = ms(o.latency);
+        let took_ms = ms(o.latency).min(TOOK_MAX_MS);
         let started = o.started.millis();
         let corrected = self.world.agents[agent as usize].clock.hear(self.now, started, took_ms);
         if corrected.reset {

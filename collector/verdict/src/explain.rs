@@ -28,6 +28,8 @@ const MIXED_NATS: f64 = 8.0;
 const MIXED_MAX: usize = 3;
 /// New places in trouble from which on it is asked whether it is none of them.
 const PLACES_MIN: usize = 2;
+/// Nats by which two explanations that differ no more are equal: the order of a sum must not decide.
+const EQUAL_NATS: f64 = 1e-6;
 /// Times a pick may be replaced by a better rival.
 const SWAPS_MAX: usize = 4;
 
@@ -97,7 +99,7 @@ fn without_places(
     let others = wanted.iter().copied().filter(|&set| !is_new_place(set)).collect();
     let instead = greedy(case, blank.clone(), others, PICKS_MAX, &[]);
     let net = |picks: &[Pick]| picks.iter().map(|p| p.net).sum::<f64>();
-    (net(&instead) > net(picks)).then_some(instead)
+    (net(&instead) > net(picks) + EQUAL_NATS).then_some(instead)
 }
 
 /// Looks at each target, bad and all.
@@ -176,7 +178,7 @@ fn weigh(
         rivals.retain(|set| wanted.binary_search(set).is_ok());
         let rivals = greedy(case, known, rivals, RIVAL_PARTS_MAX, &others);
         let against = against(case, pick, &rivals);
-        if net < against || net < 0.0 {
+        if net < against - EQUAL_NATS || net < 0.0 {
             return (findings, Some(others.into_iter().chain(rivals).collect()));
         }
         findings.push(Finding {
@@ -311,12 +313,13 @@ fn best_of(
     order.sort_unstable_by(|(a, m), (b, n)| b.total_cmp(a).then(m.cmp(n)));
     let mut best: Option<Pick> = None;
     for (could, set) in order {
-        if best.is_some_and(|b| could < b.net) {
+        if best.is_some_and(|b| could < b.net - EQUAL_NATS) {
             break;
         }
         let Some(stretch) = sheet.stretch(set as usize) else { continue };
         let net = stretch.gain - price(case, set, &stretch, said);
-        let is_better = best.is_none_or(|b| net > b.net || net >= b.net && set < b.set);
+        let is_better = best
+            .is_none_or(|b| net > b.net + EQUAL_NATS || net >= b.net - EQUAL_NATS && set < b.set);
         if net > NET_MIN && is_better {
             best = Some(Pick { set, stretch, net });
         }

@@ -35,7 +35,7 @@ pub(crate) struct Witnesses {
     pub(crate) domains: BTreeMap<u32, f64>,
     pub(crate) regions: BTreeSet<u32>,
     /// Good and bad looks of each region since the begin.
-    pub(crate) by_region: BTreeMap<u32, (u32, u32)>,
+    pub(crate) by_region: ByRegion,
     pub(crate) agents: BTreeMap<u32, f64>,
     pub(crate) targets: BTreeSet<u32>,
     /// Bad looks, and those that only the service can have answered.
@@ -77,21 +77,50 @@ impl Witnesses {
     }
 }
 
+/// Good and bad looks by region.
+type ByRegion = BTreeMap<u32, (u32, u32)>;
+
+/// The regions in which nothing (or next to nothing) works, if in all others all does.
+fn split(by_region: &ByRegion) -> Option<Vec<u32>> {
+    let (mut bad, mut good) = (Vec::new(), 0);
+    let enough = if by_region.len() <= REGIONS_FEW { 1 } else { SPLIT_LOOKS };
+    for (&region, &(ok, fail)) in by_region.iter().filter(|(r, _)| **r != NONE) {
+        if fail > 0 && ok * SPLIT_SHARE <= fail {
+            bad.push(region);
+        } else if fail * SPLIT_SHARE <= ok && ok >= enough {
+            good += 1;
+        } else if fail > 0 {
+            return None;
+        }
+    }
+    (good > 0).then_some(bad)
+}
+
+/// … of all looks at a target that were begun since then.
+pub(crate) fn split_since(
+    world: &World,
+    case: &Case,
+    target: u32,
+    since: i64,
+    slow: bool,
+) -> Option<Vec<u32>> {
+    let mut by_region = ByRegion::new();
+    for look in case.looks.iter().take_while(|l| l.at >= since) {
+        let path = &case.paths[look.path as usize];
+        if path.target == target {
+            let bad = if slow { look.mark.is_slow() } else { look.mark.is_fail() };
+            let region = world.agents[path.agent as usize].region;
+            let tally = by_region.entry(region).or_default();
+            *(if bad { &mut tally.1 } else { &mut tally.0 }) += 1;
+        }
+    }
+    split(&by_region)
+}
+
 impl Witnesses {
     /// The regions in which nothing (or next to nothing) works, if in all others all does.
     pub(crate) fn split_regions(&self) -> Option<Vec<u32>> {
-        let (mut bad, mut good) = (Vec::new(), 0);
-        let enough = if self.by_region.len() <= REGIONS_FEW { 1 } else { SPLIT_LOOKS };
-        for (&region, &(ok, fail)) in self.by_region.iter().filter(|(r, _)| **r != NONE) {
-            if fail > 0 && ok * SPLIT_SHARE <= fail {
-                bad.push(region);
-            } else if fail * SPLIT_SHARE <= ok && ok >= enough {
-                good += 1;
-            } else if fail > 0 {
-                return None;
-            }
-        }
-        (good > 0).then_some(bad)
+        split(&self.by_region)
     }
 
     /// True if it may be the trouble of one or two regions and not of the service: all others are

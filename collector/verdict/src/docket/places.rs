@@ -15,7 +15,7 @@ use crate::explain::Finding;
 use crate::open::{Open, interval_ms};
 use crate::speak::draft;
 use crate::suspect::What;
-use crate::witnesses::places;
+use crate::witnesses::{places, split_since};
 use crate::world::{NONE, World};
 
 /// Parts of a service in so many regions, and domains, are the service's own trouble …
@@ -70,16 +70,27 @@ impl Docket {
                 (0..self.opens.len()).filter(|&i| sets.contains(&self.opens[i].what)).collect();
             let fresh = news.iter().find(|f| sets.contains(&f.what)).cloned();
             news.retain(|f| !sets.contains(&f.what));
+            let since = parts.iter().map(|p| p.onset).min().unwrap_or(case.now);
+            let whole = whole_of(world, case, t, since);
             if let Some(&first) = mine.first() {
-                let whole = BTreeSet::from([What::Service(t)]);
                 self.widen(world, case, first, &mine, t, &whole, out);
                 self.opens[first].parts = whole;
             } else if let Some(finding) = fresh {
                 let mut open: Open = draft(world, case, &finding);
-                (open.what, open.parts) = (What::Service(t), BTreeSet::from([What::Service(t)]));
+                (open.what, open.parts) = (What::Service(t), whole);
                 self.push(world, case, open, out);
             }
         }
+    }
+}
+
+/// What a fault of some parts that began then covers: the service, or some regions by name, if all works in the others.
+fn whole_of(world: &World, case: &Case, target: u32, since: i64) -> BTreeSet<What> {
+    match split_since(world, case, target, since, false) {
+        Some(bad) if !bad.is_empty() => {
+            bad.into_iter().map(|r| What::ServiceRegion(target, r)).collect()
+        }
+        Some(_) | None => BTreeSet::from([What::Service(target)]),
     }
 }
 
@@ -124,23 +135,31 @@ fn drop_stranger(world: &World, target: u32, parts: &mut Vec<Part>) {
     }
 }
 
-/// True if the parts stand in enough regions, and in as many domains of which none is in two of them.
+/// True if the parts stand in enough regions, and domains. What spans regions, as a provider does, is one place more
+/// where none of them counts already; an agent without a region may stand in one that does.
 fn is_everywhere(world: &World, now: i64, target: u32, parts: &BTreeSet<What>) -> bool {
-    let (mut regions, mut domains) = (BTreeSet::new(), BTreeSet::new());
     let needed = PLACES_MIN.max(places(world, target, now).1.div_ceil(PLACES_SHARE));
-    let paths = world.targets[target as usize].paths.iter().map(|&id| &world.paths[id as usize]);
-    let mut counted = BTreeSet::new();
-    for path in paths {
-        let agent = &world.agents[path.agent as usize];
-        let Some(part) = parts.iter().find(|p| p.covers(world, path.agent, target)) else {
-            continue;
-        };
-        // each part counts in the first region it is met in: one provider's trouble is one place,
-        // and an agent without a region may stand in one that counts already
-        if agent.region != NONE && counted.insert(*part) {
-            regions.insert(agent.region);
-            domains.insert(agent.domain);
+    let (mut regions, mut domains, mut wide) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for part in parts {
+        let (mut its, mut there) = (BTreeSet::new(), BTreeSet::new());
+        for &id in &world.targets[target as usize].paths {
+            let number = world.paths[id as usize].agent;
+            let agent = &world.agents[number as usize];
+            if part.covers(world, number, target) && agent.region != NONE {
+                its.insert(agent.region);
+                there.insert(agent.domain);
+            }
+        }
+        if its.len() == 1 {
+            regions.extend(its);
+            domains.extend(there);
+        } else if !its.is_empty() {
+            wide.push((its, there));
         }
     }
-    regions.len() >= needed && domains.len() >= needed
+    wide.retain(|(its, _)| its.is_disjoint(&regions));
+    let spanned: BTreeSet<u32> = wide.iter().flat_map(|(its, _)| its).copied().collect();
+    let more = wide.len().min(spanned.len());
+    domains.extend(wide.iter().flat_map(|(_, there)| there));
+    regions.len() + more >= needed && domains.len() >= needed
 }
