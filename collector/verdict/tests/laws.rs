@@ -372,7 +372,6 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    #[ignore = "the engine sits between results of one instant: what it says follows their order"]
     fn the_order_of_simultaneous_results_does_not_matter(world in world(), salt in any::<u64>()) {
         let one = world.looks();
         let mut two = one.clone();
