@@ -105,7 +105,7 @@ impl Clock {
             self.adopt(received_ms, self.odd_ms);
         }
         // a little forward, the remembered looks just turn older, as those of a backlog should
-        believed && (off > 0 || off < -FORGET_MS)
+        believed && !(-FORGET_MS..=0).contains(&off)
     }
 }
 

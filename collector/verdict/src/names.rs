@@ -11,14 +11,14 @@ const NAMES_MAX: usize = 200_000;
 pub(crate) struct Names<T> {
     // only looked up, never walked: its order must not show
     ids: HashMap<T, u32>,
-    names: Vec<T>,
+    known: Vec<T>,
     /// Numbers that nobody has.
     free: Vec<u32>,
 }
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { ids: HashMap::new(), names: Vec::new(), free: Vec::new() }
+        Self { ids: HashMap::new(), known: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -33,11 +33,11 @@ impl<T: Clone + Eq + Hash + Borrow<str>> Names<T> {
             return Some(id);
         }
         let id = if let Some(id) = self.free.pop() {
-            self.names[id as usize] = name.clone();
+            self.known[id as usize] = name.clone();
             id
-        } else if self.names.len() < NAMES_MAX {
-            self.names.push(name.clone());
-            self.names.len() as u32 - 1
+        } else if self.known.len() < NAMES_MAX {
+            self.known.push(name.clone());
+            self.known.len() as u32 - 1
         } else {
             return None;
         };
@@ -56,6 +56,6 @@ impl<T: Clone + Eq + Hash + Borrow<str>> Names<T> {
     }
 
     pub(crate) fn name(&self, id: u32) -> &T {
-        &self.names[id as usize]
+        &self.known[id as usize]
     }
 }

@@ -199,7 +199,9 @@ fn settle_target(world: &mut World, target: u32, until: i64, now: i64) {
         let bad = path.seen().filter(|s| s.mark.is_bad());
         let old = bad.filter(|s| corrected_ms(now, offset_ms, s.at) <= until);
         let old: Vec<u32> = old.map(|s| s.at).collect();
-        old.into_iter().for_each(|at| path.explain(at, true));
+        for at in old {
+            path.explain(at, true);
+        }
     }
 }
 
