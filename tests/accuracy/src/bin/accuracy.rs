@@ -27,7 +27,8 @@ Makes worlds from seeds, runs the verdict engine over them and prints how right 
   --jobs 2             threads
   --document docs/     writes accuracy.md and its plots there: the engine and the rules that most people
                        use over the same worlds, all families; rewritten after each fleet
-  --trace DIR          writes fleet.toml and results.csv of the first world there, for parallax replay
+  --trace DIR          writes fleet.toml and results.csv of the first world there, for parallax replay;
+                       nothing that is there is written over
 example: cargo run --release -p parallax-accuracy -- --agents 3,18,50 --seeds 20 --from 1000";
 
 struct Options(Vec<String>);
@@ -100,10 +101,21 @@ fn write_trace(options: &Options) {
     let mut plan = Plan::new(&family, agents, options.number("--from", "1"));
     plan.noise = options.list("--noise", "1")[0];
     plan.hours = options.number("--hours", &plan.hours.to_string());
-    let (folder, world) = (Path::new(options.get("--trace", "")), World::new(&plan));
+    let folder = Path::new(options.get("--trace", ""));
+    let files = ["fleet.toml", "results.csv"].map(|file| folder.join(file));
+    if let Some(there) = files.iter().find(|file| file.exists()) {
+        eprintln!(
+            "accuracy: {} is there already: name another folder, or remove it",
+            there.display()
+        );
+        std::process::exit(2);
+    }
+    let world = World::new(&plan);
     std::fs::create_dir_all(folder).unwrap();
-    std::fs::write(folder.join("fleet.toml"), trace::fleet(&world)).unwrap();
-    std::fs::write(folder.join("results.csv"), trace::results(&world)).unwrap();
+    let [fleet, results] = files;
+    std::fs::write(&fleet, trace::fleet(&world)).unwrap();
+    std::fs::write(&results, trace::results(&world)).unwrap();
+    println!("wrote {} and {}", fleet.display(), results.display());
 }
 
 /// The whole account, fleet by fleet: what was run so far stands in the files at any time.
