@@ -36,10 +36,18 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=i64::from(LIMIT_MAX)))]
     limit: u16,
     /// Only older ones than this
-    #[arg(long, value_name = "FAULT")]
+    #[arg(long, value_name = "FAULT", value_parser = fault_id)]
     before: Option<FaultId>,
     #[command(flatten)]
     ask: ask::Ask,
+}
+
+fn fault_id(text: &str) -> Result<FaultId, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "{text} is no number of a fault: give one as `parallax faults` prints, such as f-17"
+        )
+    })
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -178,6 +186,10 @@ mod tests {
         let (_, none) = told(url, &["--over", "--before", "f-1"]).await;
         assert_eq!(none, "no fault is over");
         assert!(Line::try_parse_from(["faults", "--over", "--all"]).is_err());
+        let wrong = Line::try_parse_from(["faults", "--before", "f-zz"]).err().unwrap().to_string();
+        let words =
+            "f-zz is no number of a fault: give one as `parallax faults` prints, such as f-17";
+        assert!(wrong.contains(words), "{wrong}");
         assert!(Line::try_parse_from(["faults", "--limit", "1001"]).is_err());
     }
 }
