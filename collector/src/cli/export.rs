@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow};
 use parallax_model::{AgentName, TargetName, Timestamp};
 
 use super::here::Here;
+use super::progress::Progress;
 use super::{Failure, complain, say};
 use crate::app::now;
 use crate::config::{self, Config};
@@ -127,7 +128,7 @@ fn results(args: &Results) -> Result<(), Failure> {
         agents: &|name| agents.contains(name),
         targets: &|name| targets.contains(name),
     };
-    let mut progress = Progress::new();
+    let progress = Progress::new(true);
     let done = export(&read, &wanted, out.file, &mut |rows, at| progress.show(rows, at))?;
     progress.end();
     told(&done, &args.out, found.data())
@@ -184,31 +185,5 @@ impl Out {
         let path = folder.join(RESULTS);
         let made = File::create_new(&path).with_context(|| format!("make {}", path.display()))?;
         Ok(Self { file: BufWriter::with_capacity(1 << 18, made) })
-    }
-}
-
-/// One line on a terminal that says how far it is.
-struct Progress {
-    shown: bool,
-}
-
-impl Progress {
-    const fn new() -> Self {
-        Self { shown: false }
-    }
-
-    fn show(&mut self, rows: u64, at: Timestamp) {
-        let mut err = io::stderr().lock();
-        if err.is_terminal() {
-            self.shown = true;
-            drop(write!(err, "\r{rows} results, at {}   ", words::rfc3339(at)));
-            drop(err.flush());
-        }
-    }
-
-    fn end(&self) {
-        if self.shown {
-            complain("");
-        }
     }
 }

@@ -14,6 +14,7 @@ mod faults;
 mod here;
 mod logs;
 mod papers;
+mod progress;
 mod replay;
 mod serve;
 mod show;

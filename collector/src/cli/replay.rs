@@ -1,9 +1,11 @@
 //! `parallax replay`.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use parallax_model::{Locus, Rule};
 
+use super::progress::Progress;
 use super::{Failure, complain, show};
 use crate::replay::{Replay, ReplayError, Score, Scores, run as replay};
 use crate::view::words;
@@ -53,7 +55,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         lenient: args.lenient,
         rules: rules(&args.rules),
     };
-    match replay(&wanted, &mut |warning| complain(&format!("warning: {warning}"))) {
+    // verdicts that scroll by on the same terminal say themselves how far it is
+    let progress = Progress::new(args.output.is_some() || !io::stdout().is_terminal());
+    let mut warn = |warning: &str| {
+        progress.end();
+        complain(&format!("warning: {warning}"));
+    };
+    let done = replay(&wanted, &mut warn, &mut |rows, at| progress.show(rows, at));
+    progress.end();
+    match done {
         Ok(done) => {
             if !args.rules.is_empty() {
                 complain(&scores(&done.scores));

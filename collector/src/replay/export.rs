@@ -5,11 +5,9 @@ use std::ops::ControlFlow;
 
 use parallax_model::{AgentName, Outcome, TargetName, Timestamp};
 
+use super::PROGRESS_ROWS;
 use super::row::HEADER;
 use crate::store::{Arrival, ReadStore, StoreError};
-
-/// Rows between two words of progress.
-const PROGRESS_ROWS: u64 = 20_000;
 
 /// What is wanted of it.
 pub struct Wanted<'a> {

@@ -38,6 +38,9 @@ const TICK_MS: i64 = 1_000;
 /// can be said of a silence that long.
 const TICKS_MAX: i64 = 86_400;
 
+/// Rows between two words of progress.
+const PROGRESS_ROWS: u64 = 20_000;
+
 /// What to replay.
 #[derive(Debug, Clone)]
 pub struct Replay {
@@ -100,8 +103,13 @@ pub enum ReplayError {
     },
 }
 
-/// Runs the engine over a trace. `warn` hears of what is odd in it, each thing once.
-pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, ReplayError> {
+/// Runs the engine over a trace. `warn` hears of what is odd in it, each thing once; `progress` now and then
+/// how many rows were given to the engine, and when the last one was received.
+pub fn run(
+    replay: &Replay,
+    warn: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(u64, Timestamp),
+) -> Result<Summary, ReplayError> {
     let config = config::load(&replay.fleet).map_err(ReplayError::Fleet)?;
     for doubt in config::few_of(&config.doubts) {
         warn(&doubt);
@@ -120,7 +128,11 @@ pub fn run(replay: &Replay, warn: &mut dyn FnMut(&str)) -> Result<Summary, Repla
         match row {
             Ok(row) => {
                 known.meet(&row, warn);
+                let received = row.observation.received;
                 run.hear(row.observation)?;
+                if run.summary.rows.is_multiple_of(PROGRESS_ROWS) {
+                    progress(run.summary.rows, received);
+                }
             }
             Err(why) if why.is_fatal() || !replay.lenient => {
                 run.out.flush().map_err(file("write", &run.path))?;

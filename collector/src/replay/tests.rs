@@ -45,16 +45,19 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    fn run(&self, lenient: bool) -> (Result<Summary, ReplayError>, String, Vec<String>) {
-        let replay = Replay {
+    fn replay(&self, lenient: bool) -> Replay {
+        Replay {
             fleet: self.path("fleet.toml"),
             results: self.path("results.csv"),
             output: Some(self.path("out.jsonl")),
             lenient,
             rules: self.1.clone(),
-        };
+        }
+    }
+
+    fn run(&self, lenient: bool) -> (Result<Summary, ReplayError>, String, Vec<String>) {
         let mut warnings = Vec::new();
-        let done = run(&replay, &mut |w| warnings.push(w.to_owned()));
+        let done = run(&self.replay(lenient), &mut |w| warnings.push(w.to_owned()), &mut |_, _| ());
         (done, std::fs::read_to_string(self.path("out.jsonl")).unwrap_or_default(), warnings)
     }
 }
@@ -142,6 +145,18 @@ fn what_is_no_results_is_named_and_nothing_is_written_over() {
     let (done, ..) = folder.run(true);
     let inside = folder.path("results.csv/results.csv").display().to_string();
     assert!(done.unwrap_err().to_string().ends_with(&format!("did you mean {inside}?")));
+}
+
+#[test]
+fn how_far_it_is_is_told_now_and_then() {
+    let mut csv = row::HEADER.join(",") + "\n";
+    for n in 0..2 * PROGRESS_ROWS + 5 {
+        writeln!(csv, "{},1800000000000,a,shop,ok,4,", 1_800_000_000_001 + n / 10).unwrap();
+    }
+    let (folder, mut told) = (Folder::new(&csv), Vec::new());
+    run(&folder.replay(false), &mut |_| (), &mut |rows, at| told.push((rows, at.millis())))
+        .unwrap();
+    assert_eq!(told, [(20_000, 1_800_000_002_000), (40_000, 1_800_000_004_000)]);
 }
 
 #[test]

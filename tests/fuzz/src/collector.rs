@@ -51,7 +51,7 @@ pub(super) fn traces(bytes: &[u8]) {
     std::fs::write(&fleet, FLEET).expect("a file");
     let output = Some(Path::new("/dev/null").to_owned());
     let replay = Replay { fleet, results, output, lenient: true, rules: vec![Rule::Majority] };
-    match replay::run(&replay, &mut |_| ()) {
+    match replay::run(&replay, &mut |_| (), &mut |_, _| ()) {
         Ok(summary) => {
             assert!(summary.rows + summary.skipped <= bytes.len() as u64);
         }
