@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Where verdicts go, one JSON object a line, instead of stdout
     #[arg(long, value_name = "F")]
     output: Option<PathBuf>,
-    /// Skip malformed rows (they are counted) instead of stopping at the first
+    /// Skip malformed rows (they are counted) instead of stopping at the first, and take results in whatever order
     #[arg(long)]
     lenient: bool,
     /// Rules to hold beside the engine: any, majority, all, count:N
@@ -71,9 +71,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             Ok(())
         }
         // the wrong file was named
-        Err(why @ (ReplayError::Fleet(_) | ReplayError::Results { .. })) => {
-            Err(Failure::usage(why))
-        }
+        Err(why @ (ReplayError::Fleet(_) | ReplayError::Named { .. })) => Err(Failure::usage(why)),
         Err(why @ (ReplayError::File { .. } | ReplayError::Row { .. })) => Err(why.into()),
     }
 }

@@ -1,8 +1,10 @@
-//! The file that was named as results, or a word on why it cannot be that.
+//! The files that were named as results and fleet, or a word on why they cannot be that.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+
+use super::row::HEADER;
 
 /// How compressed files begin, and what unpacks them.
 const PACKED: [(&[u8], &str, &str); 3] = [
@@ -44,6 +46,43 @@ fn unpacked<R: BufRead>(mut input: R, file: &str) -> Result<R, String> {
             "it is compressed with {kind}; unpack it on the way: \
              {tool} {file} | parallax replay --fleet FLEET.toml --results -"
         )),
+        None if is_binary(begin) => Err(format!("this is no CSV text; {GIVE}")),
         None => Ok(input),
     }
+}
+
+/// What to name instead of something else.
+pub(super) const GIVE: &str =
+    "give the results.csv of a trace, as `parallax export results` writes it";
+
+/// Bytes of a file that tell whether it is text.
+const BEGIN_BYTES: usize = 4096;
+
+/// True if the first line is none. A byte that is no text further down is a mistake of its row.
+fn is_binary(begin: &[u8]) -> bool {
+    let begin = begin.get(..BEGIN_BYTES).unwrap_or(begin);
+    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let broken = std::str::from_utf8(line).is_err_and(|why| why.error_len().is_some());
+    broken || line.contains(&0)
+}
+
+/// Why it cannot be a fleet, whatever else is wrong with it: a file of TOML begins with a section, a key or a
+/// comment. Of results, told line by line, nobody would find that out.
+pub(super) fn is_no_fleet(path: &Path) -> Option<String> {
+    // what is read of a pipe is gone
+    if !path.is_file() {
+        return None;
+    }
+    let mut begin = Vec::new();
+    File::open(path).ok()?.take(BEGIN_BYTES as u64).read_to_end(&mut begin).ok()?;
+    let text = String::from_utf8_lossy(&begin);
+    let first = text.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty())?;
+    let may_be = first.trim_start().starts_with(['[', '#']) || first.contains('=');
+    let results = if first.trim() == HEADER.join(",") { " but results" } else { "" };
+    (!may_be).then(|| {
+        format!(
+            "this is no fleet file (TOML){results}; give the fleet.toml that lies beside results.csv, or \
+             the collector's configuration"
+        )
+    })
 }

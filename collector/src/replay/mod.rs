@@ -8,7 +8,7 @@
 //! gives the same bytes. A malformed row is an error that names its line, or with `lenient` is
 //! counted and skipped. Rows are meant to come in the order they were received; one that goes back
 //! is taken as received when the clock stands, which is what a live collector would see, and the
-//! number of them is warned of.
+//! number of them is warned of. Where most go back it is an error, unless `lenient`.
 //! Never: the whole trace in memory, the wall clock, a panic.
 
 mod export;
@@ -40,6 +40,9 @@ const TICKS_MAX: i64 = 86_400;
 
 /// Rows between two words of progress.
 const PROGRESS_ROWS: u64 = 20_000;
+
+/// Rows after which a wrong order is told, rather than after all.
+const ORDER_AFTER_ROWS: u64 = 10_000;
 
 /// What to replay.
 #[derive(Debug, Clone)]
@@ -75,9 +78,9 @@ pub enum ReplayError {
     /// The fleet is no valid configuration.
     #[error("{0}")]
     Fleet(Mistakes),
-    /// What was named as results is not there, or is something else.
+    /// What was named as fleet, results or output is not there, or is something else.
     #[error("{path}: {why}")]
-    Results {
+    Named {
         /// What was named.
         path: String,
         /// What is wrong, and what to do.
@@ -110,16 +113,19 @@ pub fn run(
     warn: &mut dyn FnMut(&str),
     progress: &mut dyn FnMut(u64, Timestamp),
 ) -> Result<Summary, ReplayError> {
+    if let Some(why) = input::is_no_fleet(&replay.fleet) {
+        return Err(ReplayError::Named { path: input::name(&replay.fleet), why });
+    }
     let config = config::load(&replay.fleet).map_err(ReplayError::Fleet)?;
     for doubt in config::few_of(&config.doubts) {
         warn(&doubt);
     }
-    let no_results = |why| ReplayError::Results { path: input::name(&replay.results), why };
+    let no_results = |why| ReplayError::Named { path: input::name(&replay.results), why };
     let input = input::open(&replay.results).map_err(no_results)?;
     // before the output is made: what is there already outlives a mistyped name
     let mut rows = Rows::begin(input).map_err(no_results)?;
     let output: Box<dyn Write> = match &replay.output {
-        Some(path) => Box::new(File::create(path).map_err(file("create", path))?),
+        Some(path) => Box::new(create(path)?),
         None => Box::new(io::stdout().lock()),
     };
     let mut known = Known::of(&config);
@@ -133,6 +139,9 @@ pub fn run(
                 if run.summary.rows.is_multiple_of(PROGRESS_ROWS) {
                     progress(run.summary.rows, received);
                 }
+                if run.summary.rows == ORDER_AFTER_ROWS {
+                    in_order(&run.summary, replay)?;
+                }
             }
             Err(why) if why.is_fatal() || !replay.lenient => {
                 run.out.flush().map_err(file("write", &run.path))?;
@@ -143,6 +152,7 @@ pub fn run(
     }
     run.settle()?;
     run.out.flush().map_err(file("write", &run.path))?;
+    in_order(&run.summary, replay)?;
     if run.summary.rows + run.summary.skipped == 0 {
         let name = input::name(&replay.results);
         warn(&format!("{name} has no row below its header: there was nothing to judge"));
@@ -158,6 +168,31 @@ pub fn run(
     }
     run.summary.scores = run.compared.scores();
     Ok(run.summary)
+}
+
+fn create(path: &Path) -> Result<File, ReplayError> {
+    File::create(path).map_err(|why| match path.parent() {
+        Some(folder) if why.kind() == io::ErrorKind::NotFound && !folder.exists() => {
+            let folder = folder.display();
+            let why = format!("there is no folder {folder} to write it in; make that first");
+            ReplayError::Named { path: path.display().to_string(), why }
+        }
+        _ => file("create", path)(why),
+    })
+}
+
+/// Where most rows go back the order is another: the engine would say next to nothing, and that would pass
+/// for calm.
+fn in_order(summary: &Summary, replay: &Replay) -> Result<(), ReplayError> {
+    let (rows, back) = (summary.rows, summary.backwards);
+    if replay.lenient || back * 2 <= rows {
+        return Ok(());
+    }
+    let why = format!(
+        "{back} of {rows} rows were received before one above them: results must be in the order they were \
+         received; sort them by received_ms, or take them as they stand with --lenient"
+    );
+    Err(ReplayError::Named { path: input::name(&replay.results), why })
 }
 
 fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ReplayError {

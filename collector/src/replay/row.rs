@@ -10,6 +10,8 @@ use csv::{Reader, ReaderBuilder, StringRecord};
 use parallax_model::{AgentName, ErrorKind, Outcome, TargetName, Timestamp};
 use parallax_verdict::Observation;
 
+use super::input::GIVE;
+
 /// The columns, in order.
 pub(super) const HEADER: [&str; 7] =
     ["received_ms", "started_ms", "agent", "target", "outcome", "latency_us", "error"];
@@ -101,9 +103,7 @@ impl<R: Read> Rows<R> {
             Err(why) => why.to_string(),
         };
         let header = HEADER.join(",");
-        Err(format!(
-            "{what}: line 1 must be {header}; name a file such as `parallax export results` writes"
-        ))
+        Err(format!("{what}: line 1 must be {header}; {GIVE}"))
     }
 
     pub(super) fn next(&mut self) -> Option<Result<Row, BadRow>> {

@@ -117,7 +117,7 @@ fn what_is_no_results_is_named_and_nothing_is_written_over() {
         let (done, out, _) = folder.run(true);
         assert_eq!(out, "kept");
         let why = done.unwrap_err();
-        assert!(matches!(why, ReplayError::Results { .. }), "{why:?}");
+        assert!(matches!(why, ReplayError::Named { .. }), "{why:?}");
         let begin = format!("{}: ", results.display());
         why.to_string().strip_prefix(&begin).unwrap().to_owned()
     };
@@ -129,7 +129,11 @@ fn what_is_no_results_is_named_and_nothing_is_written_over() {
     assert!(told(&|_| ()).starts_with("cannot be read: No such file"));
     let empty = told(&file(b""));
     assert!(empty.starts_with("it is empty: line 1 must be received_ms,started_ms,"), "{empty}");
-    assert!(empty.ends_with("; name a file such as `parallax export results` writes"), "{empty}");
+    assert!(
+        empty
+            .ends_with("; give the results.csv of a trace, as `parallax export results` writes it"),
+        "{empty}"
+    );
     for other in [&b"received,started\n"[..], b"1,2,a,shop,ok,4,\n"] {
         let other = told(&file(other));
         assert!(other.starts_with("these are no results: line 1 must be received_ms,"), "{other}");
@@ -139,12 +143,75 @@ fn what_is_no_results_is_named_and_nothing_is_written_over() {
     assert_eq!(gzip, format!("{words}{}", unpack("zcat")));
     assert!(told(&file(b"\x28\xb5\x2f\xfd\x04")).ends_with(&unpack("zstdcat")));
 
+    for binary in [&b"\x7fELF\x02\x01\x01\0\0"[..], b"SQLite format 3\0", b"\xff\xfe1\n2,3\n"] {
+        let words = "this is no CSV text; give the results.csv of a trace, as";
+        let told = told(&file(binary));
+        assert!(told.starts_with(words), "{told}");
+    }
+
     let name = told(&|path| std::fs::create_dir(path).unwrap());
     assert_eq!(name, "it is a folder; name the file with the results");
     std::fs::write(folder.path("results.csv/results.csv"), "").unwrap();
     let (done, ..) = folder.run(true);
     let inside = folder.path("results.csv/results.csv").display().to_string();
     assert!(done.unwrap_err().to_string().ends_with(&format!("did you mean {inside}?")));
+}
+
+/// Results taken for the fleet would be a mistake on each line of them.
+#[test]
+fn what_is_no_fleet_is_told_in_one_line() {
+    let folder = Folder::new(&outage());
+    let told = |text: &str| {
+        std::fs::write(folder.path("fleet.toml"), text).unwrap();
+        let (done, ..) = folder.run(false);
+        done.unwrap_err().to_string()
+    };
+    let results = told(&outage());
+    let words = "fleet.toml: this is no fleet file (TOML) but results; give the fleet.toml that lies beside \
+                 results.csv, or the collector's configuration";
+    assert!(results.ends_with(words) && results.lines().count() == 1, "{results}");
+    assert!(told("\n name,region\na,r1\n").contains(": this is no fleet file (TOML); give "));
+    for toml in ["# mine\nagents = 1\n", "\u{feff}[[agents]\n", "agents = 1\n"] {
+        assert!(!told(toml).contains("no fleet file"), "{}", told(toml));
+    }
+}
+
+#[test]
+fn an_output_in_a_folder_that_is_not_there_is_told_with_the_remedy() {
+    let folder = Folder::new(&outage());
+    let replay = Replay { output: Some(folder.path("none/out.jsonl")), ..folder.replay(false) };
+    let told = run(&replay, &mut |_| (), &mut |_, _| ()).unwrap_err().to_string();
+    let words = format!(
+        "none/out.jsonl: there is no folder {} to write it in; make that first",
+        folder.path("none").display()
+    );
+    assert!(told.ends_with(&words), "{told}");
+}
+
+#[test]
+fn results_in_another_order_are_refused_unless_taken_as_they_stand() {
+    let reversed = |rows: usize| {
+        let csv = outage();
+        let mut rows: Vec<&str> = csv.lines().skip(1).take(rows).collect();
+        rows.reverse();
+        format!("{}\n{}\n", row::HEADER.join(","), rows.join("\n"))
+    };
+    let folder = Folder::new(&reversed(700));
+    let (done, out, warnings) = folder.run(false);
+    let told = done.unwrap_err().to_string();
+    let words = ": 699 of 700 rows were received before one above them: results must be in the order they were \
+                 received; sort them by received_ms, or take them as they stand with --lenient";
+    assert!(told.ends_with(words), "{told}");
+    assert_eq!((out.as_str(), warnings.len()), ("", 0));
+    let (done, _, warnings) = folder.run(true);
+    assert_eq!((done.unwrap().backwards, warnings.len()), (699, 1));
+    // a few are no other order
+    let mut few = outage();
+    for row in reversed(300).lines().skip(1) {
+        few.push_str(row);
+        few.push('\n');
+    }
+    assert_eq!(Folder::new(&few).run(false).0.unwrap().backwards, 300);
 }
 
 #[test]
