@@ -110,10 +110,26 @@ fn scores(scores: &Scores) -> String {
          counted once for each service"
     ));
     text.push(rules_table(scores));
+    text.push(COLUMNS.to_owned());
+    text.extend(scores.rules.iter().filter_map(missed));
     if scores.beyond > 0 {
         text.push(format!("{} more are not compared", scores.beyond));
     }
     text.join("\n")
+}
+
+/// What the columns of rules mean.
+const COLUMNS: &str = "alarms: times a rule said down; with the engine: at some time of it the engine said so, too; \
+                       without it: it did not; missed: faults of the engine's without an alarm; told: the rule's \
+                       word beside the engine's";
+
+/// Faults that a rule missed, named where they are so few; of more the column gives the number.
+const MISSED_MAX: usize = 3;
+
+fn missed(score: &Score) -> Option<String> {
+    let names = score.missed.iter().map(|(id, target)| format!("{id} ({target})"));
+    let few = (1..=MISSED_MAX).contains(&score.missed.len());
+    few.then(|| format!("{} missed {}", score.rule, names.collect::<Vec<_>>().join(", ")))
 }
 
 fn rules_table(scores: &Scores) -> String {
@@ -124,7 +140,7 @@ fn rules_table(scores: &Scores) -> String {
     };
     let rows = scores.rules.iter().map(|score| {
         let alone = score.alarms - score.shared;
-        let counts = [score.alarms, score.shared, alone, score.missed].map(|n| n.to_string());
+        let counts = [score.alarms, score.shared, alone, score.missed.len()].map(|n| n.to_string());
         std::iter::once(score.rule.to_string()).chain(counts).chain([turned(score)]).collect()
     });
     let header = ["policy", "alarms", "with the engine", "without it", "missed", "told (median)"];
@@ -133,6 +149,8 @@ fn rules_table(scores: &Scores) -> String {
 
 #[cfg(test)]
 mod tests {
+    use parallax_model::FaultId;
+
     use super::*;
 
     fn line(text: &str, begin: &str) -> String {
@@ -147,7 +165,7 @@ mod tests {
     #[test]
     fn the_table_says_what_the_engine_told_and_where() {
         let rule: Rule = "any".parse().unwrap();
-        let score = Score { rule, alarms: 3, shared: 1, missed: 0, later_ms: Some(-2_000) };
+        let score = Score { rule, alarms: 3, shared: 1, missed: vec![], later_ms: Some(-2_000) };
         let region = Locus::Region { region: "r1".parse().unwrap() };
         let service = Locus::Service { target: "shop".parse().unwrap() };
         let told = vec![(region, 2), (service, 1)];
@@ -158,6 +176,16 @@ mod tests {
         assert_eq!(line(&text, "1 "), "1 service shop itself");
         assert!(text.contains("held against 1 fault of locus service,"), "{text}");
         assert_eq!(line(&text, "any"), "any 3 1 2 0 2.0 s before it");
+
+        assert!(text.contains("\nalarms: times a rule said down; with the engine: "), "{text}");
+        assert!(!text.contains("any missed"), "{text}");
+        let missing = |n: u64| {
+            let missed = (1..=n).map(|id| (FaultId(id), "shop".parse().unwrap())).collect();
+            let rules = vec![Score { missed, ..all.rules[0].clone() }];
+            scores(&Scores { rules, ..all.clone() })
+        };
+        assert!(missing(2).ends_with("\nany missed f-1 (shop), f-2 (shop)"), "{}", missing(2));
+        assert!(!missing(4).contains("any missed"), "{}", missing(4));
 
         let none = scores(&Scores { rules: all.rules.clone(), ..Scores::default() });
         assert!(none.starts_with("the engine told 0 faults\n"), "{none}");

@@ -120,6 +120,10 @@ pub fn run(
     for doubt in config::few_of(&config.doubts) {
         warn(&doubt);
     }
+    let fleet = fleet_of(&config);
+    for beyond in replay.rules.iter().filter_map(|rule| policy::beyond_reach(*rule, &fleet)) {
+        warn(&beyond);
+    }
     let no_results = |why| ReplayError::Named { path: input::name(&replay.results), why };
     let input = input::open(&replay.results).map_err(no_results)?;
     // before the output is made: what is there already outlives a mistyped name
@@ -129,7 +133,7 @@ pub fn run(
         None => Box::new(io::stdout().lock()),
     };
     let mut known = Known::of(&config);
-    let mut run = Run::new(&config, BufWriter::new(output), replay);
+    let mut run = Run::new(fleet, BufWriter::new(output), replay);
     while let Some(row) = rows.next() {
         match row {
             Ok(row) => {
@@ -168,6 +172,11 @@ pub fn run(
     }
     run.summary.scores = run.compared.scores();
     Ok(run.summary)
+}
+
+fn fleet_of(config: &Config) -> Fleet {
+    let targets = config.targets.iter().map(TargetSpec::from).collect();
+    Fleet { agents: config.agents.clone(), targets }
 }
 
 fn create(path: &Path) -> Result<File, ReplayError> {
@@ -222,11 +231,7 @@ struct Run<W: Write> {
 }
 
 impl<W: Write> Run<W> {
-    fn new(config: &Config, out: W, replay: &Replay) -> Self {
-        let fleet = Fleet {
-            agents: config.agents.clone(),
-            targets: config.targets.iter().map(TargetSpec::from).collect(),
-        };
+    fn new(fleet: Fleet, out: W, replay: &Replay) -> Self {
         Self {
             compared: Compared::new(&replay.rules, &fleet),
             engine: Engine::new(fleet, FaultId(1)),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use parallax_model::{Change, Fault, FaultId, Locus, Rule, TargetName};
-use parallax_verdict::policy::{Polls, Turn};
+use parallax_model::{Change, Fault, FaultId, Locus, Role, Rule, TargetName};
+use parallax_verdict::policy::{Polls, Turn, out_of_reach};
 use parallax_verdict::{Fleet, Observation};
 use serde::Serialize;
 
@@ -13,6 +13,8 @@ const KEPT_MAX: usize = 100_000;
 /// A time in which a service was said to be down, ms; no end: to the end of the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
+    /// Of the engine's word: its fault.
+    fault: Option<FaultId>,
     from: i64,
     told: i64,
     to: Option<i64>,
@@ -26,6 +28,32 @@ impl Span {
 }
 
 type Spans = BTreeMap<TargetName, Vec<Span>>;
+
+/// A rule that takes more places than are to look, in a sentence; a fleet's own are told with its file.
+pub(super) fn beyond_reach(rule: Rule, fleet: &Fleet) -> Option<String> {
+    let mut fleet = fleet.clone();
+    fleet.targets.retain(|target| target.role == Role::Service);
+    fleet.targets.iter_mut().for_each(|target| target.policy = Some(rule));
+    let services = fleet.targets.len();
+    // agents that are not declared may be in the results all the same
+    let beyond = if fleet.agents.is_empty() { Vec::new() } else { out_of_reach(&fleet) };
+    let most = beyond.iter().map(|(.., places)| *places).max()?;
+    let takes = rule.takes();
+    Some(if beyond.len() == services {
+        format!(
+            "{rule} takes {takes} places, and no service is looked at from more than {most}: it never says down"
+        )
+    } else {
+        let (first, ..) = beyond.first()?;
+        let others = match beyond.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "{rule} takes {takes} places: it never says down of {first}{others}, looked at from {most} at most"
+        )
+    })
+}
 
 /// A line that says how a rule turned. Readers of faults know by its `event` that it is none.
 #[derive(Debug, Serialize)]
@@ -78,8 +106,8 @@ pub struct Score {
     pub alarms: usize,
     /// … while the engine said so, too, at some time of it.
     pub shared: usize,
-    /// Times that the engine said so and the rule did not.
-    pub missed: usize,
+    /// Faults of which the engine said so and the rule did not, and of which service.
+    pub missed: Vec<(FaultId, TargetName)>,
     /// Median time from the engine's word to the rule's, ms; below zero if the rule was first.
     pub later_ms: Option<i64>,
 }
@@ -125,7 +153,7 @@ impl Compared {
                 end(spans, now);
             } else if self.kept < KEPT_MAX {
                 self.kept += 1;
-                spans.push(Span { from: now, told: now, to: None });
+                spans.push(Span { fault: None, from: now, told: now, to: None });
             } else {
                 self.beyond += 1;
             }
@@ -168,7 +196,8 @@ impl Compared {
             }
             self.kept += 1;
             known.push(target.clone());
-            let span = Span { from: fault.onset.millis(), told: now, to: None };
+            let (id, from) = (Some(fault.id), fault.onset.millis());
+            let span = Span { fault: id, from, told: now, to: None };
             self.engine.entry(target.clone()).or_default().push(span);
         }
     }
@@ -188,16 +217,17 @@ impl Compared {
                 let faults = of(&self.engine, target);
                 alarms.iter().filter(move |a| faults.iter().any(|f| f.meets(a))).collect::<Vec<_>>()
             });
-            let (mut missed, mut later) = (0, Vec::new());
+            let (mut missed, mut later) = (Vec::new(), Vec::new());
             for (target, faults) in &self.engine {
                 let alarms = of(alarms, target);
                 for fault in faults {
                     match alarms.iter().find(|alarm| alarm.meets(fault)) {
                         Some(alarm) => later.push(alarm.told - fault.told),
-                        None => missed += 1,
+                        None => missed.extend(fault.fault.map(|id| (id, target.clone()))),
                     }
                 }
             }
+            missed.sort_unstable();
             later.sort_unstable();
             Score {
                 rule: *rule,

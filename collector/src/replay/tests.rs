@@ -270,13 +270,37 @@ fn rules_are_held_beside_the_engine() {
     assert_eq!(scores.told, [(service, 1)]);
     let score = |n: usize| {
         let s = &scores.rules[n];
-        (s.alarms, s.shared, s.missed, s.later_ms.map(|ms| ms.clamp(-60_000, 60_000) / 10_000))
+        (
+            s.alarms,
+            s.shared,
+            s.missed.len(),
+            s.later_ms.map(|ms| ms.clamp(-60_000, 60_000) / 10_000),
+        )
     };
     // the first of three looks that fail makes "any", the last "all", and nobody is four
     assert_eq!(score(0).0, 1);
     assert_eq!((score(0), score(1).0, score(1).2), ((1, 1, 0, score(0).3), 1, 0));
     assert!(scores.rules[0].later_ms.unwrap() < scores.rules[1].later_ms.unwrap());
     assert_eq!(score(2), (0, 0, 1, None));
+    assert_eq!(scores.rules[2].missed, [(FaultId(1), "shop".parse().unwrap())]);
+}
+
+#[test]
+fn a_rule_that_takes_more_places_than_look_is_warned_of() {
+    let warned = |fleet: &str, rules: &[&str]| {
+        let mut folder = Folder::new(&outage());
+        std::fs::write(folder.path("fleet.toml"), fleet).unwrap();
+        folder.1 = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        folder.run(false).2
+    };
+    assert_eq!(warned(FLEET, &["any", "all", "count:3"]), [] as [String; 0]);
+    let words = "count:99 takes 99 places, and no service is looked at from more than 3: it never says down";
+    assert_eq!(warned(FLEET, &["count:99", "any"]), [words]);
+    let two =
+        FLEET.replace("name = \"shop\"", "name = \"shop\"\nagents = { name = [\"a\", \"b\"] }");
+    let mail = "[[targets]]\nname = \"mail\"\nhttp = { url = \"https://mail.example/\" }\n";
+    let words = "count:3 takes 3 places: it never says down of shop, looked at from 2 at most";
+    assert_eq!(warned(&(two + mail), &["count:3"]), [words]);
 }
 
 /// The turns as they are written, byte for byte: keys are relied on from outside.
