@@ -24,6 +24,9 @@ pub struct OverviewJson {
     pub headline: String,
     /// `fine`, `unknown`, `watch` or `bad`
     pub tone: String,
+    /// Which references answer nobody, in words; absent while all answer somebody.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub references: Option<String>,
     /// Open faults, worst first.
     pub faults: Vec<ToldJson>,
     /// Faults that closed last, newest first.
@@ -125,10 +128,13 @@ pub struct TargetJson {
     /// How sure a fault of it has to be: `low` or `high`; absent where it is as usual.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sensitivity: Option<String>,
-    /// `up`, `degraded`, `down` or `unknown`
+    /// `up`, `degraded`, `down` or `unknown`; a reference is `up` while it answers anybody
     pub state: String,
     /// Who bears witness.
     pub coverage: CoverageJson,
+    /// Of a reference that answers nobody: that, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub words: Option<String>,
     /// Open faults that touch it.
     pub faults: Vec<String>,
     /// What its own rule says beside the engine; absent where it has none.
@@ -296,6 +302,7 @@ impl From<&Overview> for OverviewJson {
             at_ms: o.at.millis(),
             headline: o.headline.text.clone(),
             tone: o.headline.tone.as_str().to_owned(),
+            references: o.references.clone(),
             faults: o.open.iter().map(Into::into).collect(),
             recent: o.recent.iter().map(Into::into).collect(),
             targets: o.targets.iter().map(Into::into).collect(),
@@ -350,6 +357,7 @@ impl From<&TargetRow> for TargetJson {
                 .then(|| t.sensitivity.as_str().to_owned()),
             state: row.state.as_str().to_owned(),
             coverage: row.coverage.into(),
+            words: row.mute.clone(),
             faults: row.faults.iter().map(ToString::to_string).collect(),
             policy: row.policy.as_ref().map(Into::into),
             regions: row.cells.iter().map(Into::into).collect(),

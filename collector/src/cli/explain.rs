@@ -132,7 +132,7 @@ fn fault(told: &ToldJson) -> String {
     let title = show::feel(&told.title, Feel::Strong);
     let span = match &told.ended {
         Some(ended) => format!("from {} to {ended}", told.onset),
-        None => format!("since {}", told.onset),
+        None => format!("since {}, evidence as of {}", told.onset, told.updated),
     };
     let head = format!("{}  {title} — {}", fault.id, told.aside);
     let place = show::feel(&format!("{}, {}, {span}", fault.locus.locus, fault.state), Feel::Soft);
@@ -143,7 +143,10 @@ fn fault(told: &ToldJson) -> String {
 fn untouched(target: &TargetJson) -> String {
     let seen = target.coverage;
     let state = if target.role == "reference" {
-        "is a reference".to_owned()
+        match &target.words {
+            Some(words) => format!("is a reference. {}", words.trim_end_matches('.')),
+            None => "is a reference".to_owned(),
+        }
     } else {
         let places = words::plural(u64::from(seen.assigned), "place");
         format!("is {}, seen from {} of {places}", target.state, seen.domains)
@@ -157,7 +160,7 @@ fn untouched(target: &TargetJson) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use parallax_model::{Fault, Locus, Role, Sensitivity};
+    use parallax_model::{ErrorKind, Fault, Locus, Outcome, Role, Sensitivity};
 
     use super::*;
     use crate::view::made_up::{self, NOW};
@@ -191,6 +194,28 @@ mod tests {
         let mut target = TargetJson::from(view.targets(NOW).first().unwrap());
         (target.coverage.domains, target.coverage.assigned) = (1, 1);
         assert!(untouched(&target).starts_with("mail is up, seen from 1 of 1 place; no open"));
+    }
+
+    #[test]
+    fn a_reference_that_answers_nobody_says_so() {
+        let view = View::new(Arc::new(Faults::default()));
+        made_up::story().into_iter().for_each(|news| view.take(news));
+        let told = || {
+            let rows = view.targets(NOW);
+            let row = rows.iter().find(|row| row.target.name.as_str() == "ref-a").unwrap();
+            (TargetJson::from(row).state, untouched(&TargetJson::from(row)))
+        };
+        let (state, words) = told();
+        assert!(state == "up" && words.starts_with("ref-a is a reference; no open"), "{words}");
+        for region in made_up::REGIONS {
+            let fails = Outcome::Fail(ErrorKind::Timeout);
+            let look = made_up::look("ref-a", NOW, 900, fails);
+            view.take(made_up::results(region, NOW, vec![look]));
+        }
+        let (state, words) = told();
+        let begin = "ref-a is a reference. ref-a (0 of 5 agents, since 2026-11-23 21:00:00 UTC) answers nobody: \
+                     verdicts stand on less; no open fault touches it";
+        assert!(state == "down" && words.starts_with(begin), "{words}");
     }
 
     #[test]

@@ -33,6 +33,7 @@ fn text(o: &OverviewJson) -> String {
         _ => Feel::Odd,
     };
     let mut parts = vec![show::feel(&o.headline, tone)];
+    parts.extend(o.references.iter().map(|words| show::feel(words, Feel::Bad)));
     if !o.faults.is_empty() {
         let header = ["fault", "what", "state", "for", "sure", "seen from"];
         let table = show::table(&header, o.faults.iter().map(|f| row(f, o.at_ms)));
@@ -74,4 +75,33 @@ fn row(told: &ToldJson, now_ms: i64) -> Vec<String> {
         words::percent(fault.confidence),
         format!("{} of {}", fault.coverage.domains, fault.coverage.assigned),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parallax_model::{ErrorKind, Outcome};
+
+    use super::*;
+    use crate::view::View;
+    use crate::view::made_up::{self, NOW, REGIONS};
+    use crate::view::made_up_store::Faults;
+
+    #[test]
+    fn references_that_fail_stand_below_the_headline() {
+        let view = View::new(Arc::new(Faults::default()));
+        made_up::story().into_iter().for_each(|news| view.take(news));
+        let told = || text(&OverviewJson::from(&view.overview(NOW)));
+        assert!(!told().contains("ref-a (0 of"), "{}", told());
+        for region in REGIONS {
+            let fails = Outcome::Fail(ErrorKind::Timeout);
+            let look = made_up::look("ref-a", NOW, 900, fails);
+            view.take(made_up::results(region, NOW, vec![look]));
+        }
+        let words = "\n\nref-a (0 of 5 agents, since 2026-11-23 21:00:00 UTC) answers nobody: verdicts stand on \
+                     less.\n\nFAULT";
+        assert!(told().contains(words), "{}", told());
+        assert!(told().contains("\nref-a   reference, fails "), "{}", told());
+    }
 }

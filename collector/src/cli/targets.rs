@@ -35,8 +35,12 @@ pub(super) fn table(targets: &[TargetJson]) -> String {
 }
 
 fn row(target: &TargetJson, ruled: bool) -> Vec<String> {
-    // the engine judges services; of a reference only what it answers is told
-    let state = if target.role == "reference" { "reference" } else { &target.state };
+    // the engine judges services; of a reference only whether it answers is told
+    let state = match (target.role.as_str(), target.state.as_str()) {
+        ("reference", "down") => "reference, fails",
+        ("reference", _) => "reference",
+        (_, state) => state,
+    };
     let fine = target.regions.iter().filter(|c| c.state == "fine").count();
     let seen = match target.role.as_str() {
         "reference" => format!("{fine} of {}", target.regions.len()),

@@ -179,7 +179,7 @@ fn greet(collector: &Collector, targets: &[Target]) {
 fn tell(view: &Arc<View>, body: &EventBody) {
     match body {
         EventBody::Opened(fault) => {
-            let story = words::story(fault, &view.fleet());
+            let story = view.tell(fault).story;
             say(&format!("\n{}  {} — {}", words::rfc3339(fault.opened), story.title, story.aside));
             for sentence in story.sentences() {
                 say(&format!("    {sentence}"));
@@ -188,7 +188,7 @@ fn tell(view: &Arc<View>, body: &EventBody) {
         EventBody::Closed(fault) => {
             let ended = fault.ended.unwrap_or(fault.updated);
             let lasted = words::duration(ended.since(fault.onset));
-            let title = words::story(fault, &view.fleet()).title;
+            let title = view.tell(fault).story.title;
             say(&format!("\n{}  over after {lasted}: {title}", words::rfc3339(ended)));
         }
         EventBody::Standing(standing) => say(&format!(

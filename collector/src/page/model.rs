@@ -18,6 +18,8 @@ use super::spark::{Spark, spark};
 pub(super) struct OverviewPage {
     title: String,
     tone: &'static str,
+    /// Which references answer nobody.
+    references: Option<String>,
     at: Instant,
     practice: bool,
     faults: Vec<Card>,
@@ -186,6 +188,7 @@ impl OverviewPage {
         Self {
             title: o.headline.text.clone(),
             tone: o.headline.tone.as_str(),
+            references: o.references.clone(),
             at: Instant::new(o.at, o.at),
             practice,
             faults: o.open.iter().map(|told| Card::new(told, o.at)).collect(),

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use parallax_model::{AgentSpec, Outcome, Role};
+use parallax_model::{AgentSpec, ErrorKind, Outcome, Role};
 use tokio_util::sync::CancellationToken;
 
 use crate::view::made_up::{self, NOW, look, name, results, target};
@@ -89,7 +89,7 @@ async fn an_empty_collector_says_so() {
 async fn hostile_names_stay_text() {
     let bad = "<script>alert(1)</script>\"'&";
     let agent = AgentSpec { region: Some(name(bad)), ..AgentSpec::unlabelled(name("a-1")) };
-    let outcome = Outcome::Fail(parallax_model::ErrorKind::Assertion);
+    let outcome = Outcome::Fail(ErrorKind::Assertion);
     let mut seen = look(bad, NOW, 3, outcome);
     seen.detail = Some(format!("{bad} <img src=x onerror=alert(2)>"));
     let news = vec![
@@ -101,4 +101,22 @@ async fn hostile_names_stay_text() {
     assert!(text.contains("&#60;script&#62;") || text.contains("&lt;script&gt;"), "{text}");
     assert!(!text.contains("<script>alert") && !text.contains("<img"), "{text}");
     assert!(!text.contains(">\"'&<"), "quotes and ampersands are escaped: {text}");
+}
+
+#[tokio::test]
+async fn references_that_answer_nobody_stand_below_the_headline() {
+    let edge = edge(made_up::story());
+    let bound = serve(&edge).await;
+    let doubt = "<p class=\"doubt warn\">";
+    assert!(!get(bound, "/").await.2.contains(doubt));
+    for region in made_up::REGIONS {
+        let fails = |target| look(target, NOW, 900, Outcome::Fail(ErrorKind::Timeout));
+        edge.view.take(results(region, NOW, vec![fails("ref-a"), fails("ref-b")]));
+    }
+    let text = get(bound, "/").await.2;
+    assert!(
+        text.contains(&format!("{doubt}No reference answers: ref-a (0 of 5 agents, since")),
+        "{text}"
+    );
+    assert!(text.contains("shop is down everywhere — the references fail there, too"), "{text}");
 }

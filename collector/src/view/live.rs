@@ -10,6 +10,7 @@ use parallax_model::{
 use crate::store::FaultQuery;
 
 use super::path::Path;
+use super::references::Answers;
 use super::{AgentNews, EventBody, Fleet, News};
 
 /// Closed faults kept at hand; older ones are read from the store.
@@ -25,7 +26,10 @@ pub(super) struct Live {
     pub(super) open: BTreeMap<FaultId, Arc<Fault>>,
     /// Newest first.
     pub(super) recent: VecDeque<Arc<Fault>>,
-    pub(super) judged: Option<Timestamp>,
+    /// References that were looked at.
+    pub(super) answers: BTreeMap<TargetName, Answers>,
+    /// When the last results arrived.
+    pub(super) latest: Option<Timestamp>,
 }
 
 impl Live {
@@ -38,8 +42,7 @@ impl Live {
                 vec![]
             }
             News::Agent(news) => self.hear(news),
-            News::Verdict { at, changes, standings } => {
-                self.judged = Some(at);
+            News::Verdict { changes, standings, .. } => {
                 let mut told: Vec<_> = changes.into_iter().filter_map(|c| self.change(c)).collect();
                 told.extend(standings.into_iter().filter_map(|s| self.stand(s)));
                 told
@@ -83,6 +86,7 @@ impl Live {
         self.agents.retain(|agent, _| fleet.agents.contains_key(agent));
         self.standings.retain(|target, _| fleet.targets.contains_key(target));
         self.paths.retain(|target, _| fleet.targets.contains_key(target));
+        self.answers.retain(|target, _| fleet.is_reference(target));
         for paths in self.paths.values_mut() {
             paths.retain(|agent, _| fleet.agents.contains_key(agent));
         }
@@ -92,6 +96,7 @@ impl Live {
 
     fn see(&mut self, agent: &AgentName, received: Timestamp, batch: &Batch) {
         if self.fleet.agents.contains_key(agent) {
+            self.latest = self.latest.max(Some(received));
             for result in batch.results() {
                 self.see_one(agent, received, result);
             }
@@ -111,6 +116,7 @@ impl Live {
         } else {
             paths.insert(agent.clone(), Path::new(result, received));
         }
+        self.note_reference(&result.target, received);
     }
 
     fn hear(&mut self, news: AgentNews) -> Vec<EventBody> {

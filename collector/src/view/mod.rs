@@ -12,6 +12,7 @@ mod health;
 mod live;
 mod path;
 mod read;
+mod references;
 pub mod words;
 
 use std::fmt;

@@ -28,6 +28,8 @@ pub struct Overview {
     pub at: Timestamp,
     /// What is wrong, in one sentence.
     pub headline: Headline,
+    /// Which references answer nobody, in words.
+    pub references: Option<String>,
     /// The open faults, worst first.
     pub open: Vec<Told>,
     /// The faults that closed last, newest first.
@@ -62,6 +64,8 @@ pub struct TargetRow {
     pub faults: Vec<FaultId>,
     /// What its own rule says, where it has one.
     pub policy: Option<Ruled>,
+    /// Of a reference that answers nobody: that, in words.
+    pub mute: Option<String>,
     /// One for each region, in the order of [`Overview::regions`].
     pub cells: Vec<Cell>,
 }
@@ -176,10 +180,13 @@ impl Live {
             .collect();
         let mut open: Vec<Arc<Fault>> = self.open.values().cloned().collect();
         open.sort_by_key(|f| (words::rank(f), f.id));
+        let open: Vec<Told> = open.iter().map(|f| self.tell(f)).collect();
+        let (mute, answered) = self.mute(now);
         Overview {
             at: now,
-            headline: words::headline(&open, &services),
-            open: open.iter().map(|f| self.tell(f)).collect(),
+            headline: words::headline(&open, &services, answered || mute.is_empty()),
+            references: words::mute(&mute, answered),
+            open,
             recent: self.recent.iter().take(RECENT_SHOWN).map(|f| self.tell(f)).collect(),
             regions: regions.into_iter().map(str::to_owned).collect(),
             targets,
@@ -189,7 +196,7 @@ impl Live {
 
     pub(super) fn tell(&self, fault: &Arc<Fault>) -> Told {
         let fitness = |agent: &AgentName| self.agents.get(agent)?.fitness.as_ref();
-        let story = words::story(fault, &self.fleet);
+        let story = words::story_with(fault, &self.fleet, self.sight(fault));
         let found = |agent: &AgentName, target: &TargetName| {
             let path = self.paths.get(target)?.get(agent)?;
             path.finding().filter(|_| path.found_since(fault.onset))
@@ -216,8 +223,13 @@ impl Live {
         for agent in self.fleet.agents.keys() {
             regions.entry(self.fleet.region(agent)).or_default().push(agent);
         }
-        let mut rows: Vec<TargetRow> =
-            self.fleet.targets.values().map(|t| self.row(t, &regions, now)).collect();
+        let (mute, _) = self.mute(now);
+        let row = |target: &Target| {
+            let mute = mute.iter().find(|m| m.target == target.name);
+            let mute = mute.and_then(|m| words::mute(std::slice::from_ref(m), true));
+            TargetRow { mute, ..self.row(target, &regions, now) }
+        };
+        let mut rows: Vec<TargetRow> = self.fleet.targets.values().map(row).collect();
         rows.sort_by_key(|row| row.target.role == Role::Reference);
         rows
     }
@@ -265,15 +277,21 @@ impl Live {
         };
         let faults: Vec<&Fault> =
             self.open.values().map(AsRef::as_ref).filter(|f| touches(f)).collect();
-        let state = standing.map_or(TargetState::Unknown, |s| s.state);
+        let (state, coverage) = match target.role {
+            Role::Service => standing.map(|s| (s.state, s.coverage)),
+            // the engine says nothing of them
+            Role::Reference => Some(self.reference(target, now)),
+        }
+        .unwrap_or((TargetState::Unknown, Coverage::default()));
         TargetRow {
             target: target.clone(),
             state,
-            coverage: standing.map_or(Coverage::default(), |s| s.coverage),
+            coverage,
             faults: faults.iter().map(|f| f.id).collect(),
             policy: standing
                 .and_then(|s| s.policy)
                 .map(|ruling| Ruled { words: words::policy(&ruling, state, &faults), ruling }),
+            mute: None,
             cells: regions
                 .iter()
                 .map(|(region, agents)| self.cell(target, region, agents, now))
@@ -309,7 +327,7 @@ impl Live {
 }
 
 /// True if `path` was heard of lately enough to speak of now.
-fn is_fresh(target: &Target, path: &Path, now: Timestamp) -> bool {
+pub(super) fn is_fresh(target: &Target, path: &Path, now: Timestamp) -> bool {
     now.since(path.received()) <= target.interval * SILENT_INTERVALS + target.timeout
 }
 

@@ -7,6 +7,7 @@ use parallax_model::{
 };
 
 use super::super::Fleet;
+use super::super::references::Sight;
 use super::{place, say};
 
 /// Names listed before "and n more".
@@ -20,14 +21,21 @@ pub(super) struct Witnesses<'a> {
     failing: BTreeSet<&'a AgentName>,
     /// What fails, without references unless nothing else does.
     targets: Vec<&'a TargetName>,
+    /// How those who fail see their references, where the view knows more of it than the evidence.
+    sight: Option<Sight>,
 }
 
 impl<'a> Witnesses<'a> {
-    pub(super) fn of(fault: &'a Fault, fleet: &'a Fleet) -> Self {
+    pub(super) fn of(fault: &'a Fault, fleet: &'a Fleet, sight: Option<Sight>) -> Self {
         let all = &fault.evidence.witnesses_for;
         let targets: BTreeSet<_> = all.iter().map(|w| &w.target).collect();
         let failing = all.iter().map(|w| &w.agent).collect();
-        Self { fault, fleet, failing, targets: targets.into_iter().collect() }
+        let targets = targets.into_iter().collect();
+        let mut of = Self { fault, fleet, failing, targets, sight: None };
+        // after a restart the view has heard less than the engine, which took the journal in again
+        let known = of.own_references(&fault.evidence.witnesses_against).len();
+        of.sight = sight.filter(|s| s.looked >= known && (s.looked > 0 || s.nowhere));
+        of
     }
 
     /// `5 of 5 agents in 5 regions get status_5xx (server error).`
@@ -119,7 +127,7 @@ impl<'a> Witnesses<'a> {
         };
         Some(match kind.stage() {
             Stage::Transfer => format!("{works}; the answer begins and is cut off."),
-            Stage::Assert if place::is_alone(self.fault) => {
+            Stage::Assert if place::is_alone(self.fault) || self.are_blind() => {
                 format!("{works}: whatever answers there answers so.")
             }
             Stage::Assert => format!("{works}: it is the service that answers so."),
@@ -143,26 +151,50 @@ impl<'a> Witnesses<'a> {
         })
     }
 
+    /// True if no reference answers any of those who fail.
+    pub(super) fn are_blind(&self) -> bool {
+        !self.own_references(&self.fault.evidence.witnesses_for).is_empty()
+            || self.sight.is_some_and(|sight| sight.answered == 0)
+    }
+
     /// That those who fail cannot trust their own sight.
     pub(super) fn blind(&self) -> Option<String> {
-        let references = self.own_references(&self.fault.evidence.witnesses_for);
-        (!references.is_empty()).then(|| format!("{} references fail too.", self.their()))
+        if !self.are_blind() {
+            return None;
+        }
+        let all = self.failing.len();
+        Some(match self.sight.map_or(all, |sight| sight.looked) {
+            0 => "No reference answers anybody.".to_owned(),
+            looked if looked >= all => format!("{} references fail too.", self.their()),
+            looked => format!("{}: they fail too.", looked_of(looked, all)),
+        })
     }
 
     /// That those who fail can trust their own sight.
     pub(super) fn references(&self) -> Option<String> {
-        let sees = self.own_references(&self.fault.evidence.witnesses_against).len();
-        match (sees, self.failing.len()) {
-            (0, _) => None,
-            _ if self.blind().is_some() => None,
-            (n, all) if n == all => Some(format!("{} references answer.", self.their())),
-            (n, all) => {
-                let evidence = &self.fault.evidence;
-                let cut = evidence.against_count as usize > evidence.witnesses_against.len();
-                let least = if cut { "at least " } else { "" };
-                Some(format!("The references of {least}{n} of these {all} answer."))
-            }
+        if self.are_blind() {
+            return None;
         }
+        let all = self.failing.len();
+        let Some(Sight { looked, answered, .. }) = self.sight else {
+            let evidence = &self.fault.evidence;
+            let sees = self.own_references(&evidence.witnesses_against).len();
+            let cut = evidence.against_count as usize > evidence.witnesses_against.len();
+            let least = if cut { "At least " } else { "" };
+            return match sees {
+                0 => None,
+                n if n == all => Some(format!("{} references answer.", self.their())),
+                n => {
+                    let whose = if n == 1 { "a reference" } else { "references" };
+                    Some(format!("{least}{n} of these {all} saw {whose} answer since it began."))
+                }
+            };
+        };
+        Some(match answered {
+            n if n == all => format!("{} references answer.", self.their()),
+            n if n == looked => format!("{}: they answer.", looked_of(looked, all)),
+            n => format!("{}: those of {n} answer.", looked_of(looked, all)),
+        })
     }
 
     /// Failing agents of which `witnesses` show a reference.
@@ -214,4 +246,10 @@ impl<'a> Witnesses<'a> {
         let against = self.fault.evidence.witnesses_against.iter();
         against.filter(|w| w.target == *target).map(|w| &w.agent).collect()
     }
+}
+
+/// `1 of these 4 looked at its references since it began`: the others have not yet, which says nothing of theirs.
+fn looked_of(looked: usize, all: usize) -> String {
+    let whose = if looked == 1 { "its" } else { "their" };
+    format!("{looked} of these {all} looked at {whose} references since it began")
 }

@@ -1,11 +1,10 @@
 //! The one sentence at the top.
 
-use std::sync::Arc;
-
 use parallax_model::fault::TargetState;
 use parallax_model::{Coverage, Fault, FaultState, Locus, TargetName};
 
-use super::{place, say};
+use super::super::Told;
+use super::say;
 
 /// How the top of the page feels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,24 +44,38 @@ pub struct Headline {
 const NAMED_MAX: usize = 2;
 
 /// Says what is wrong, worst first, or that nothing is. `services` is what the engine says of each
-/// service.
-pub fn headline(open: &[Arc<Fault>], services: &[(TargetName, TargetState, Coverage)]) -> Headline {
-    let mut worst: Vec<&Fault> = open.iter().map(AsRef::as_ref).collect();
-    worst.sort_by_key(|f| (rank(f), f.id));
+/// service; `answered` is false where no reference answers anybody.
+pub fn headline(
+    open: &[Told],
+    services: &[(TargetName, TargetState, Coverage)],
+    answered: bool,
+) -> Headline {
+    let mut worst: Vec<&Told> = open.iter().collect();
+    worst.sort_by_key(|told| (rank(&told.fault), told.fault.id));
     match worst.as_slice() {
-        [] => quiet(services),
+        [] => {
+            let quiet = quiet(services);
+            match (quiet.tone, answered) {
+                // nobody can tell whether those who look still see well
+                (Tone::Fine, false) => Headline {
+                    text: format!("{}, but no reference answers", quiet.text),
+                    tone: Tone::Watch,
+                },
+                _ => quiet,
+            }
+        }
         [one] => {
-            let text = format!("{} — {}", place::title(one), place::aside(one));
-            Headline { text, tone: tone(one) }
+            let text = format!("{} — {}", one.story.title, one.story.aside);
+            Headline { text, tone: tone(&one.fault) }
         }
         [first, ..] => {
-            let titles: Vec<String> =
-                worst.iter().take(NAMED_MAX).map(|f| place::title(f)).collect();
+            let titles: Vec<&str> =
+                worst.iter().take(NAMED_MAX).map(|told| told.story.title.as_str()).collect();
             let more = match worst.len() - titles.len() {
                 0 => String::new(),
                 more => format!(". And {}", say::plural(more as u64, "more fault")),
             };
-            Headline { text: format!("{}{more}", titles.join(". ")), tone: tone(first) }
+            Headline { text: format!("{}{more}", titles.join(". ")), tone: tone(&first.fault) }
         }
     }
 }

@@ -7,6 +7,7 @@
 mod evidence;
 mod headline;
 mod left_out;
+mod mute;
 mod place;
 mod policy;
 mod say;
@@ -18,10 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use parallax_model::{AgentName, Fault, FaultState, Fitness, Reason, TargetName, Unfit};
 
 use super::Fleet;
+use super::references::Sight;
 
 pub(super) use headline::rank;
 pub use headline::{Headline, Tone, headline};
 pub(super) use left_out::left_out;
+pub(super) use mute::mute;
 pub use place::place;
 pub use policy::policy;
 pub use say::{duration, instant, kind_in_words, looks, percent, plural, rfc3339};
@@ -112,12 +115,17 @@ pub(super) fn diagnosed<'a>(
     (!told.is_empty() && fault.ended.is_none()).then(|| told.join(" "))
 }
 
-/// Tells `fault` to a person.
+/// Tells `fault` to a person, by its evidence alone.
 pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
-    let witnesses = evidence::Witnesses::of(fault, fleet);
+    story_with(fault, fleet, None)
+}
+
+/// The same, with what the latest looks tell of the references.
+pub(super) fn story_with(fault: &Fault, fleet: &Fleet, sight: Option<Sight>) -> Story {
+    let witnesses = evidence::Witnesses::of(fault, fleet, sight);
     Story {
         title: place::title(fault),
-        aside: place::aside(fault),
+        aside: place::aside(fault, witnesses.are_blind()),
         fails: fails(fault, &witnesses),
         left_out: None,
         doubtful: None,

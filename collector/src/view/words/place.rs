@@ -114,12 +114,16 @@ pub(super) fn is_alone(fault: &Fault) -> bool {
     fault.coverage.assigned <= 1 || (fault.coverage.domains <= 1 && agents() == 1)
 }
 
-/// What follows for the reader.
-pub(super) fn aside(fault: &Fault) -> &'static str {
+/// What follows for the reader; `blind` are those who fail if no reference answers them either.
+pub(super) fn aside(fault: &Fault, blind: bool) -> &'static str {
     match &fault.locus {
         // one witness cannot tell its own way from the service
         Locus::Service { .. } if is_alone(fault) => {
             "one place cannot tell its network from the service"
+        }
+        // by its evidence it is the service; what would clear the network is missing
+        Locus::Service { .. } | Locus::Dependency { .. } if blind => {
+            "the references fail there, too: it may be the network of all who look"
         }
         Locus::Service { .. } => "not your network",
         Locus::ServiceRegion { .. } | Locus::ServiceProvider { .. } => "elsewhere it is fine",

@@ -1,5 +1,6 @@
 //! Faults in words: each sentence, on made-up evidence.
 
+mod references;
 mod who_looks;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use parallax_model::fault::TargetState;
 
+use super::super::references::Mute;
 use super::*;
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(name: &str) -> T {
@@ -252,8 +254,12 @@ fn the_headline_says_the_worst_first() {
     let seen = Coverage { domains: 5, assigned: 5 };
     let up = |n: &str| (name::<TargetName>(n), TargetState::Up, seen);
     let say = |open: &[Fault], services: &[(TargetName, TargetState, Coverage)]| {
-        let open: Vec<_> = open.iter().cloned().map(Arc::new).collect();
-        let headline = headline(&open, services);
+        let told = |fault: &Fault| {
+            let story = story(fault, &fleet());
+            super::super::Told { story, fault: Arc::new(fault.clone()) }
+        };
+        let open: Vec<_> = open.iter().map(told).collect();
+        let headline = headline(&open, services, true);
         (headline.text, headline.tone)
     };
     assert_eq!(say(&[], &[]), ("No service is watched yet".into(), Tone::Unknown));
