@@ -332,7 +332,7 @@ impl Row {
 impl Shown {
     fn new(cell: &Cell, now: Timestamp) -> Self {
         let (icon, word) = match cell.state {
-            CellState::Fine => ("fine", cell.latency().map(latency).unwrap_or_default()),
+            CellState::Fine => ("fine", cell.latency().map(words::latency).unwrap_or_default()),
             CellState::Partly => ("partly", format!("{} of {} fail", cell.failing, cell.heard)),
             CellState::Failing => {
                 ("failing", cell.error().map_or("fails", ErrorKind::as_str).to_owned())
@@ -357,16 +357,6 @@ fn unfit(fitness: &Fitness) -> String {
     fitness.unfit.iter().map(|u| u.says()).collect::<Vec<_>>().join(", ")
 }
 
-/// `23 ms`, `1.24 s`; tenths below ten.
-fn latency(took: std::time::Duration) -> String {
-    let ms = took.as_secs_f64() * 1e3;
-    match ms {
-        ..10.0 => format!("{ms:.1} ms"),
-        ..1000.0 => format!("{ms:.0} ms"),
-        _ => format!("{:.2} s", ms / 1e3),
-    }
-}
-
 /// What there is to say of a cell beyond its word.
 fn tip(cell: &Cell, now: Timestamp) -> String {
     let (Some(agent), Some(path)) = (&cell.agent, &cell.path) else {
@@ -374,7 +364,7 @@ fn tip(cell: &Cell, now: Timestamp) -> String {
     };
     let ago = words::duration(now.since(path.received()));
     let what = match cell.error() {
-        None => format!("fine in {}", latency(path.latency())),
+        None => format!("fine in {}", words::latency(path.latency())),
         Some(kind) => {
             let status = path.status().map(|s| format!(", status {s}")).unwrap_or_default();
             let detail = path.detail().map(|d| format!(": {d}")).unwrap_or_default();

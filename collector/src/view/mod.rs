@@ -10,6 +10,7 @@ mod event;
 mod fleet;
 mod health;
 mod live;
+mod pace;
 mod path;
 mod read;
 mod references;

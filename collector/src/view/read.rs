@@ -196,7 +196,7 @@ impl Live {
 
     pub(super) fn tell(&self, fault: &Arc<Fault>) -> Told {
         let fitness = |agent: &AgentName| self.agents.get(agent)?.fitness.as_ref();
-        let story = words::story_with(fault, &self.fleet, self.sight(fault));
+        let story = words::story_with(fault, &self.fleet, self.sight(fault), self.pace(fault));
         let found = |agent: &AgentName, target: &TargetName| {
             let path = self.paths.get(target)?.get(agent)?;
             path.finding().filter(|_| path.found_since(fault.onset))

@@ -7,6 +7,7 @@ use parallax_model::{
 };
 
 use super::super::Fleet;
+use super::super::pace::Pace;
 use super::super::references::Sight;
 use super::{place, say};
 
@@ -23,15 +24,21 @@ pub(super) struct Witnesses<'a> {
     targets: Vec<&'a TargetName>,
     /// How those who fail see their references, where the view knows more of it than the evidence.
     sight: Option<Sight>,
+    pace: Option<Pace>,
 }
 
 impl<'a> Witnesses<'a> {
-    pub(super) fn of(fault: &'a Fault, fleet: &'a Fleet, sight: Option<Sight>) -> Self {
+    pub(super) fn of(
+        fault: &'a Fault,
+        fleet: &'a Fleet,
+        sight: Option<Sight>,
+        pace: Option<Pace>,
+    ) -> Self {
         let all = &fault.evidence.witnesses_for;
         let targets: BTreeSet<_> = all.iter().map(|w| &w.target).collect();
         let failing = all.iter().map(|w| &w.agent).collect();
         let targets = targets.into_iter().collect();
-        let mut of = Self { fault, fleet, failing, targets, sight: None };
+        let mut of = Self { fault, fleet, failing, targets, sight: None, pace };
         // after a restart the view has heard less than the engine, which took the journal in again
         let known = of.own_references(&fault.evidence.witnesses_against).len();
         of.sight = sight.filter(|s| s.looked >= known && (s.looked > 0 || s.nowhere));
@@ -49,7 +56,8 @@ impl<'a> Witnesses<'a> {
         };
         let one = self.one();
         let how = if self.fault.reason == Some(Reason::Slow) {
-            format!("{} it far slower than usual", if one { "reaches" } else { "reach" })
+            let reach = if one { "reaches" } else { "reach" };
+            format!("{reach} it far slower than usual{}", self.took())
         } else {
             format!("{} {}", if one { "gets" } else { "get" }, self.kinds())
         };
@@ -58,6 +66,13 @@ impl<'a> Witnesses<'a> {
             _ => format!(" at {}", say::list(&self.targets, NAMES_MAX)),
         };
         Some(format!("{who} {how}{at}{}.", self.unlisted()))
+    }
+
+    /// `, in 812 ms instead of 95 ms`
+    fn took(&self) -> String {
+        let Some(Pace { now, usual }) = self.pace else { return String::new() };
+        let usual = usual.map(|usual| format!(" instead of {}", say::latency(usual)));
+        format!(", in {}{}", say::latency(now), usual.unwrap_or_default())
     }
 
     /// Agents that fail to see `target`, of how many that look at it.

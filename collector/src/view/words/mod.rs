@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parallax_model::{AgentName, Fault, FaultState, Fitness, Reason, TargetName, Unfit};
 
 use super::Fleet;
+use super::pace::Pace;
 use super::references::Sight;
 
 pub(super) use headline::rank;
@@ -27,7 +28,7 @@ pub(super) use left_out::left_out;
 pub(super) use mute::mute;
 pub use place::place;
 pub use policy::policy;
-pub use say::{duration, instant, kind_in_words, looks, percent, plural, rfc3339};
+pub use say::{duration, instant, kind_in_words, latency, looks, percent, plural, rfc3339};
 
 /// Unfit witnesses that are named.
 const DOUBTFUL_MAX: usize = 3;
@@ -117,12 +118,17 @@ pub(super) fn diagnosed<'a>(
 
 /// Tells `fault` to a person, by its evidence alone.
 pub fn story(fault: &Fault, fleet: &Fleet) -> Story {
-    story_with(fault, fleet, None)
+    story_with(fault, fleet, None, None)
 }
 
-/// The same, with what the latest looks tell of the references.
-pub(super) fn story_with(fault: &Fault, fleet: &Fleet, sight: Option<Sight>) -> Story {
-    let witnesses = evidence::Witnesses::of(fault, fleet, sight);
+/// The same, with what the latest looks tell of the references and of how slow it is.
+pub(super) fn story_with(
+    fault: &Fault,
+    fleet: &Fleet,
+    sight: Option<Sight>,
+    pace: Option<Pace>,
+) -> Story {
+    let witnesses = evidence::Witnesses::of(fault, fleet, sight, pace);
     Story {
         title: place::title(fault),
         aside: place::aside(fault, witnesses.are_blind()),

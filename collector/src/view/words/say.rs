@@ -80,6 +80,16 @@ pub fn duration(d: Duration) -> String {
     }
 }
 
+/// How long a look takes: `8.4 ms`, `95 ms`, `1.24 s`.
+pub fn latency(took: Duration) -> String {
+    let ms = took.as_secs_f64() * 1e3;
+    match ms {
+        ..10.0 => format!("{ms:.1} ms"),
+        ..1000.0 => format!("{ms:.0} ms"),
+        _ => format!("{:.2} s", ms / 1e3),
+    }
+}
+
 /// `2026-11-23 21:09:34 UTC`.
 pub fn instant(at: Timestamp) -> String {
     jiff::Timestamp::from_microsecond(at.micros())

@@ -9,7 +9,7 @@ fn outage(against: Vec<Witness>) -> Fault {
 
 fn seen(fault: &Fault, looked: usize, answered: usize) -> String {
     let sight = Some(Sight { looked, answered, nowhere: false });
-    let story = story_with(fault, &fleet(), sight);
+    let story = story_with(fault, &fleet(), sight, None);
     format!("{} ({}). {}", story.title, story.aside, story.sentences().join(" "))
 }
 
@@ -30,7 +30,7 @@ fn references_that_fail_as_well_take_the_network_back_in() {
     );
     // those who fail look at none, and nobody else has an answer either
     let nowhere = Some(Sight { nowhere: true, ..Sight::default() });
-    let nowhere = story_with(&outage, &fleet(), nowhere);
+    let nowhere = story_with(&outage, &fleet(), nowhere, None);
     assert!(nowhere.aside.starts_with("the references fail"));
     assert!(nowhere.fails.unwrap().contains(" No reference answers anybody."));
     // nobody looked yet: nothing follows from that
@@ -50,6 +50,19 @@ fn references_that_nobody_looked_at_yet_are_not_taken_for_dead() {
     let words = "1 of these 5 saw a reference answer since it began.";
     assert!(seen(&outage, 0, 0).contains(words), "{}", seen(&outage, 0, 0));
     assert!(told(&outage).contains(words) && told(&outage).contains("(not your network)"));
+}
+
+#[test]
+fn slowness_is_told_in_figures() {
+    let mut slow = outage(vec![]);
+    slow.reason = Some(Reason::Slow);
+    let ms = Duration::from_millis;
+    let says = |pace| story_with(&slow, &fleet(), None, pace).fails.unwrap();
+    assert!(says(None).contains("reach it far slower than usual."));
+    let both = says(Some(Pace { now: ms(1_240), usual: Some(ms(95)) }));
+    assert!(both.contains("reach it far slower than usual, in 1.24 s instead of 95 ms."), "{both}");
+    let now = says(Some(Pace { now: ms(812), usual: None }));
+    assert!(now.contains("reach it far slower than usual, in 812 ms."), "{now}");
 }
 
 #[test]
