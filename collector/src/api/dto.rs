@@ -391,7 +391,7 @@ impl From<&Cell> for CellJson {
 }
 
 /// Milliseconds with two digits after the point: 10 µs.
-fn ms(d: Duration) -> f64 {
+pub(super) fn ms(d: Duration) -> f64 {
     (d.as_secs_f64() * 1e5).round() / 1e2
 }
 

@@ -1,10 +1,11 @@
 //! The HTTP API: what the view knows, as JSON, and as a stream of events.
 //!
-//! Contract: `GET /api/v1/{overview,targets,agents,faults,faults/{id},events}`, `/healthz`,
+//! Contract: `GET /api/v1/{overview,targets,agents,agents/{name},faults,faults/{id},events}`, `/healthz`,
 //! `/readyz`; shapes in [`dto`]; mistakes are problem details (RFC 9457); pages by cursor. Other
 //! edges are handed in and stand behind the same `guard`s.
 //! Never: a decision, a read past `view`, an answer without a bound.
 
+pub mod agent;
 pub mod dto;
 mod events;
 mod guard;
@@ -43,6 +44,7 @@ pub fn router(edge: &Edge, bound: SocketAddr, more: Router) -> Router {
         .route("/api/v1/overview", get(overview))
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/agents", get(agents))
+        .route("/api/v1/agents/{name}", get(agent::agent))
         .route("/api/v1/faults", get(faults))
         .route("/api/v1/faults/{id}", get(fault))
         .route("/api/v1/events", get(events::stream))

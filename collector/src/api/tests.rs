@@ -52,6 +52,7 @@ async fn every_route_answers_in_its_own_kind() {
         ("/api/v1/overview", 200, json),
         ("/api/v1/targets", 200, json),
         ("/api/v1/agents", 200, json),
+        ("/api/v1/agents/eu-north-1", 200, json),
         ("/api/v1/faults", 200, json),
         ("/api/v1/faults?state=open&limit=1", 200, json),
         ("/api/v1/faults/f-2", 200, json),
@@ -65,6 +66,8 @@ async fn every_route_answers_in_its_own_kind() {
         ("/api/v1/faults?cursor=x", 400, problem),
         ("/api/v1/faults/f-99", 404, problem),
         ("/api/v1/faults/wibble", 404, problem),
+        ("/api/v1/agents/nobody", 404, problem),
+        ("/api/v1/agents/%00", 404, problem),
         ("/api/v2", 404, problem),
     ] {
         let (got, got_kind, text) = ask(bound, path).await;
@@ -197,4 +200,16 @@ async fn listeners_hear_what_happens_and_what_they_missed() {
     edge.closing.cancel();
     let ended = client.get(&url).send().await.unwrap().text();
     tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn one_agent_is_what_it_sees_and_what_touches_it() {
+    let bound = serve(&edge()).await;
+    let (_, _, text) = ask(bound, "/api/v1/agents/eu-north-1").await;
+    let agent: super::agent::OneAgentJson = serde_json::from_str(&text).unwrap();
+    assert_eq!((agent.agent.name.as_str(), agent.agent.connected), ("eu-north-1", false));
+    assert_eq!(agent.faults, ["f-2"]);
+    let sees: Vec<_> = agent.sees.iter().map(|s| (s.target.as_str(), s.state.as_str())).collect();
+    assert_eq!(sees, [("mail", "fine"), ("ref-a", "fine"), ("ref-b", "fine"), ("shop", "failing")]);
+    assert_eq!(agent.sees[3].error.as_deref(), Some("status_5xx"));
 }

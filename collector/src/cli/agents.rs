@@ -128,7 +128,7 @@ fn table(agents: &[AgentJson]) -> String {
 }
 
 /// What keeps it from bearing witness, by its own word.
-fn fit(agent: &AgentJson) -> String {
+pub(super) fn fit(agent: &AgentJson) -> String {
     match &agent.fitness {
         None => "-".to_owned(),
         Some(fitness) if fitness.unfit.is_empty() => "yes".to_owned(),

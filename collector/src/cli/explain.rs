@@ -6,27 +6,32 @@ use serde::Serialize;
 use super::Failure;
 use super::ask::{self, Collector};
 use super::show::{self, Feel};
-use super::targets;
-use crate::api::dto::{CellJson, FaultsJson, TargetJson, TargetsJson, ToldJson};
+use super::{agents, targets};
+use crate::api::agent::{OneAgentJson, SeesJson};
+use crate::api::dto::{
+    AgentJson, AgentsJson, CellJson, FaultsJson, TargetJson, TargetsJson, ToldJson,
+};
 use crate::view::words;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  parallax explain f-3\n  parallax explain shop\n  \
-                        parallax explain f-3 --output json")]
+                        parallax explain eu-west-1\n  parallax explain f-3 --output json")]
 pub(super) struct Args {
-    /// A fault (f-3) or a target's name
-    #[arg(value_name = "FAULT|TARGET")]
+    /// A fault (f-3), or the name of a target or an agent
+    #[arg(value_name = "FAULT|TARGET|AGENT")]
     what: String,
     #[command(flatten)]
     ask: ask::Ask,
 }
 
-/// A fault alone, or a target with the open faults that touch it.
-#[derive(Debug, Serialize)]
+/// A fault alone, or a target or an agent with the open faults that touch it.
+#[derive(Debug, Default, Serialize)]
 struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<TargetJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<OneAgentJson>,
     faults: Vec<ToldJson>,
     /// Faults of who looks: what is seen from there is not held against the target.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -55,21 +60,40 @@ async fn find(collector: &Collector, what: &str) -> anyhow::Result<Explained> {
         && id.bytes().all(|b| b.is_ascii_digit())
         && let Some(fault) = collector.find(&["faults", what]).await?
     {
-        return Ok(Explained { target: None, faults: vec![fault], beside: vec![] });
+        return Ok(Explained { faults: vec![fault], ..Explained::default() });
     }
     let all: TargetsJson = collector.get(&["targets"]).await?;
     let Some(target) = all.targets.iter().find(|t| t.name == what) else {
-        bail!(unknown(what, &all.targets));
+        return find_agent(collector, what, &all.targets).await;
     };
-    let mut faults = Vec::new();
-    for id in &target.faults {
-        let fault: Option<ToldJson> = collector.find(&["faults", id]).await?;
-        faults.push(fault.with_context(|| format!("fault {id} is gone: ask again"))?);
-    }
+    let faults = each(collector, &target.faults).await?;
     let open = [("state", "open"), ("limit", OPEN_MAX)];
     let open: FaultsJson = collector.get_where(&["faults"], &open).await?;
     let beside = open.faults.into_iter().filter(|fault| is_beside(fault, target)).collect();
-    Ok(Explained { target: Some(target.clone()), faults, beside })
+    Ok(Explained { target: Some(target.clone()), faults, beside, ..Explained::default() })
+}
+
+async fn find_agent(
+    collector: &Collector,
+    what: &str,
+    targets: &[TargetJson],
+) -> anyhow::Result<Explained> {
+    let Some(agent) = collector.find::<OneAgentJson>(&["agents", what]).await? else {
+        let agents: AgentsJson = collector.get(&["agents"]).await?;
+        let targets = targets.iter().map(|t| t.name.as_str());
+        bail!(unknown(what, targets.chain(agents.agents.iter().map(|a| a.name.as_str()))));
+    };
+    let faults = each(collector, &agent.faults).await?;
+    Ok(Explained { agent: Some(agent), faults, ..Explained::default() })
+}
+
+async fn each(collector: &Collector, ids: &[String]) -> anyhow::Result<Vec<ToldJson>> {
+    let mut faults = Vec::new();
+    for id in ids {
+        let fault: Option<ToldJson> = collector.find(&["faults", id]).await?;
+        faults.push(fault.with_context(|| format!("fault {id} is gone: ask again"))?);
+    }
+    Ok(faults)
 }
 
 /// True if those who look at the target are at fault themselves.
@@ -84,19 +108,30 @@ fn is_beside(told: &ToldJson, target: &TargetJson) -> bool {
     }
 }
 
-fn unknown(what: &str, targets: &[TargetJson]) -> String {
-    let alike = |t: &TargetJson| (strsim::jaro_winkler(what, &t.name), t.name.clone());
-    let near = targets.iter().map(alike).filter(|(alike, _)| *alike >= ALIKE);
+fn unknown<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let alike = |name: &'a str| (strsim::jaro_winkler(what, name), name);
+    let near = names.map(alike).filter(|(alike, _)| *alike >= ALIKE);
     let near = near.max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = near.map_or_else(
-        || "`parallax targets` lists the targets, `parallax status` the faults".to_owned(),
+        || "`parallax targets` lists the targets, `parallax agents` the agents, `parallax status` the faults".to_owned(),
         |(_, name)| format!("did you mean {name:?}?"),
     );
-    format!("there is no fault and no target {what:?}: {hint}")
+    format!("there is no fault, target or agent {what:?}: {hint}")
 }
 
 fn text(explained: &Explained) -> String {
     let faults = explained.faults.iter().map(fault);
+    if let Some(agent) = &explained.agent {
+        let rest = if faults.len() == 0 {
+            vec!["no open fault touches it".to_owned()]
+        } else {
+            faults.collect()
+        };
+        let sees = (!agent.sees.is_empty())
+            .then(|| show::table(&["target", "sees"], agent.sees.iter().map(sees)));
+        let parts = std::iter::once(self::agent(&agent.agent)).chain(rest).chain(sees);
+        return parts.collect::<Vec<_>>().join("\n\n");
+    }
     let Some(target) = &explained.target else { return faults.collect::<Vec<_>>().join("\n\n") };
     let words = target.policy.as_ref().and_then(|policy| policy.words.clone());
     let words = words.into_iter().chain(sensitivity(target));
@@ -140,6 +175,37 @@ fn fault(told: &ToldJson) -> String {
     format!("{head}\n{place}\n{words}")
 }
 
+/// Where it stands, and how it fares.
+fn agent(agent: &AgentJson) -> String {
+    let place = [("region", &agent.region), ("provider", &agent.provider), ("site", &agent.site)];
+    let place = place.iter().filter_map(|(key, value)| Some(format!("{key} {}", value.as_ref()?)));
+    let asn = agent.asn.map(|asn| format!("asn {asn}"));
+    let labels = agent.labels.iter().map(|(key, value)| format!("{key}={value}"));
+    let place: Vec<String> = place.chain(asn).chain(labels).collect();
+    let place = if place.is_empty() { "without labels".to_owned() } else { place.join(", ") };
+    let stream = if agent.connected { "its stream is open" } else { "it is away" };
+    let heard = match &agent.last_heard {
+        Some(at) => format!("last heard {at}"),
+        None => "never heard".to_owned(),
+    };
+    let name = show::feel(&agent.name, Feel::Strong);
+    format!("{name}  {place}\n{stream}, {heard}; fit: {}", agents::fit(agent))
+}
+
+fn sees(sees: &SeesJson) -> Vec<String> {
+    let cell = match sees.state.as_str() {
+        "fine" => show::latency(sees.latency_ms).unwrap_or_default(),
+        "failing" => [sees.error.as_deref(), sees.detail.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(": "),
+        "unable" => "cannot look".to_owned(),
+        other => other.to_owned(),
+    };
+    vec![sees.target.clone(), cell]
+}
+
 fn untouched(target: &TargetJson) -> String {
     let seen = target.coverage;
     let state = if target.role == "reference" {
@@ -160,7 +226,9 @@ fn untouched(target: &TargetJson) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use parallax_model::{ErrorKind, Fault, Locus, Outcome, Role, Sensitivity};
+    use parallax_model::{
+        Change, ErrorKind, Evidence, Fault, Locus, Outcome, Reason, Role, Sensitivity,
+    };
 
     use super::*;
     use crate::view::made_up::{self, NOW};
@@ -175,7 +243,7 @@ mod tests {
             target.sensitivity = sensitivity;
             view.take(News::Config { agents: vec![], targets: vec![target] });
             let target = view.targets(NOW).first().map(TargetJson::from);
-            text(&Explained { target, faults: vec![], beside: vec![] })
+            text(&Explained { target, ..Explained::default() })
         };
         let low = told(Sensitivity::Low);
         let words =
@@ -238,7 +306,8 @@ mod tests {
             "mail is among what it fails to see"
         );
 
-        let explained = |beside| text(&Explained { target: mail.clone(), faults: vec![], beside });
+        let explained =
+            |beside| text(&Explained { target: mail.clone(), beside, ..Explained::default() });
         let text = explained(vec![told(cut.clone())]);
         let words = "\n\nf-7  The network of eu-west is cut off: what is seen from there is not held against mail";
         assert!(
@@ -251,5 +320,34 @@ mod tests {
         assert_eq!(many(22).matches("\nf-7  ").count(), 20);
         let words = "\nand 2 more faults of who looks: `parallax status` lists what is open";
         assert!(many(22).ends_with(words), "{}", many(22));
+    }
+    #[test]
+    fn an_agent_is_explained_by_what_touches_it_and_what_it_sees() {
+        let view = View::new(Arc::new(Faults::default()));
+        made_up::story().into_iter().for_each(|news| view.take(news));
+        let silent = Fault {
+            locus: Locus::Agent { agent: made_up::name("eu-north-1") },
+            reason: Some(Reason::Silent),
+            evidence: Evidence::default(),
+            ..made_up::outage(7)
+        };
+        let opened = Change::Opened(Box::new(silent));
+        view.take(News::Verdict { at: NOW, changes: vec![opened], standings: vec![] });
+        let told = |name: &str| {
+            let agent = OneAgentJson::from(&view.agent(&made_up::name(name), NOW).unwrap());
+            let id = |id: &String| view.fault(id.parse().unwrap()).unwrap().unwrap();
+            let faults = agent.faults.iter().map(|f| ToldJson::from(&view.tell(&id(f)))).collect();
+            text(&Explained { agent: Some(agent), faults, ..Explained::default() })
+        };
+        let away = told("eu-north-1");
+        let head = "eu-north-1  region eu-north, provider hetzner, asn 24940\n\
+                    it is away, last heard 2026-11-23T21:00:00.000Z; fit: -\n\nf-2  shop is down everywhere";
+        assert!(away.starts_with(head), "{away}");
+        assert!(away.contains("\n\nf-7  Agent eu-north-1 has fallen silent — "), "{away}");
+        assert!(away.contains(", evidence as of 2026-11-23T20:59:57.000Z\n"), "{away}");
+        let sees = "\nshop    status_5xx: internal server error";
+        assert!(away.contains(sees) && away.contains("\nmail    34 ms\n"), "{away}");
+        assert!(!told("us-east-1").contains("f-7"));
+        assert!(view.agent(&made_up::name("nobody"), NOW).is_none());
     }
 }

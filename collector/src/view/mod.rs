@@ -6,6 +6,7 @@
 //! the court down.
 //! Never: a decision about what is wrong, a clock (the instant is passed in), a lock held over I/O.
 
+mod agent;
 mod event;
 mod fleet;
 mod health;
@@ -27,6 +28,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::store::{BOUNDS, Counts, FaultQuery, PathTally, StoreError, Tally};
+pub use agent::AgentView;
 pub use event::{Event, EventBody};
 pub use fleet::Fleet;
 pub use health::{Failing, Health, Reload, Traffic, WebhookNews};
@@ -177,6 +179,11 @@ impl View {
     /// The agents, by name.
     pub fn agents(&self) -> Vec<AgentRow> {
         self.live().agents()
+    }
+
+    /// One agent, what it sees, and the open faults that touch it.
+    pub fn agent(&self, name: &AgentName, now: Timestamp) -> Option<AgentView> {
+        self.live().agent(name, now)
     }
 
     /// Every path that was looked along since the start, or those to one target, by agent and target.
