@@ -267,7 +267,9 @@ mod tests {
     #[test]
     fn a_reference_that_answers_nobody_says_so() {
         let view = View::new(Arc::new(Faults::default()));
-        made_up::story().into_iter().for_each(|news| view.take(news));
+        for news in made_up::story() {
+            view.take(news);
+        }
         let told = || {
             let rows = view.targets(NOW);
             let row = rows.iter().find(|row| row.target.name.as_str() == "ref-a").unwrap();
@@ -324,7 +326,9 @@ mod tests {
     #[test]
     fn an_agent_is_explained_by_what_touches_it_and_what_it_sees() {
         let view = View::new(Arc::new(Faults::default()));
-        made_up::story().into_iter().for_each(|news| view.take(news));
+        for news in made_up::story() {
+            view.take(news);
+        }
         let silent = Fault {
             locus: Locus::Agent { agent: made_up::name("eu-north-1") },
             reason: Some(Reason::Silent),

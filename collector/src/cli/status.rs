@@ -91,7 +91,9 @@ mod tests {
     #[test]
     fn references_that_fail_stand_below_the_headline() {
         let view = View::new(Arc::new(Faults::default()));
-        made_up::story().into_iter().for_each(|news| view.take(news));
+        for news in made_up::story() {
+            view.take(news);
+        }
         let told = || text(&OverviewJson::from(&view.overview(NOW)));
         assert!(!told().contains("ref-a (0 of"), "{}", told());
         for region in REGIONS {

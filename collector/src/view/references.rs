@@ -189,8 +189,10 @@ mod tests {
     fn since_when_nobody_has_an_answer_is_known_if_somebody_had_one() {
         let mut live = Live::default();
         live.take(made_up::config());
-        let (fails, agents) = (Some(ErrorKind::Timeout), ["eu-west", "us-east"]);
-        agents.iter().for_each(|region| look(&mut live, region, "ref-a", 3, fails));
+        let fails = Some(ErrorKind::Timeout);
+        for region in ["eu-west", "us-east"] {
+            look(&mut live, region, "ref-a", 3, fails);
+        }
         let since = |live: &Live| live.mute(NOW).0.first().map(|m| (m.agents, m.since));
         assert_eq!(since(&live), Some((2, None)), "it may have failed for long");
         look(&mut live, "eu-west", "ref-a", 2, None);
@@ -207,7 +209,9 @@ mod tests {
     #[test]
     fn a_reference_has_a_state_and_a_coverage() {
         let mut live = Live::default();
-        made_up::story().into_iter().for_each(|news| drop(live.take(news)));
+        for news in made_up::story() {
+            live.take(news);
+        }
         let of = |live: &Live, now| {
             let rows = live.targets(now);
             let row = rows.iter().find(|row| row.target.name.as_str() == "ref-a");
@@ -215,7 +219,9 @@ mod tests {
         };
         assert_eq!(of(&live, NOW), (TargetState::Up, 5, 5));
         let fails = Some(ErrorKind::Timeout);
-        REGIONS[1..].iter().for_each(|region| look(&mut live, region, "ref-a", 0, fails));
+        for region in &REGIONS[1..] {
+            look(&mut live, region, "ref-a", 0, fails);
+        }
         assert_eq!(of(&live, NOW).0, TargetState::Up, "it answers one");
         look(&mut live, REGIONS[0], "ref-a", 0, fails);
         assert_eq!(of(&live, NOW), (TargetState::Down, 5, 5));
