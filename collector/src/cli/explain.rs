@@ -134,7 +134,8 @@ fn text(explained: &Explained) -> String {
     }
     let Some(target) = &explained.target else { return faults.collect::<Vec<_>>().join("\n\n") };
     let words = target.policy.as_ref().and_then(|policy| policy.words.clone());
-    let words = words.into_iter().chain(sensitivity(target));
+    let mute = target.words.iter().map(|words| show::feel(words, Feel::Bad));
+    let words = mute.chain(words).chain(sensitivity(target));
     let untouched = faults.len() == 0;
     let rest = untouched.then(|| self::untouched(target)).into_iter().chain(faults);
     let beside = explained.beside.iter().take(BESIDE_MAX).map(|told| {
@@ -209,10 +210,7 @@ fn sees(sees: &SeesJson) -> Vec<String> {
 fn untouched(target: &TargetJson) -> String {
     let seen = target.coverage;
     let state = if target.role == "reference" {
-        match &target.words {
-            Some(words) => format!("is a reference. {}", words.trim_end_matches('.')),
-            None => "is a reference".to_owned(),
-        }
+        "is a reference".to_owned()
     } else {
         let places = words::plural(u64::from(seen.assigned), "place");
         format!("is {}, seen from {} of {places}", target.state, seen.domains)
@@ -273,7 +271,8 @@ mod tests {
         let told = || {
             let rows = view.targets(NOW);
             let row = rows.iter().find(|row| row.target.name.as_str() == "ref-a").unwrap();
-            (TargetJson::from(row).state, untouched(&TargetJson::from(row)))
+            let target = Some(TargetJson::from(row));
+            (TargetJson::from(row).state, text(&Explained { target, ..Explained::default() }))
         };
         let (state, words) = told();
         assert!(state == "up" && words.starts_with("ref-a is a reference; no open"), "{words}");
@@ -283,8 +282,8 @@ mod tests {
             view.take(made_up::results(region, NOW, vec![look]));
         }
         let (state, words) = told();
-        let begin = "ref-a is a reference. ref-a (0 of 5 agents, since 2026-11-23 21:00:00 UTC) answers nobody: \
-                     verdicts stand on less; no open fault touches it";
+        let begin = "ref-a (0 of 5 agents, since 2026-11-23 21:00:00 UTC) answers nobody: verdicts stand on \
+                     less.\n\nref-a is a reference; no open fault touches it\n\n";
         assert!(state == "down" && words.starts_with(begin), "{words}");
     }
 
