@@ -1,7 +1,7 @@
 //! From nats to a probability that the locus is right.
 //!
-//! The scale and caps were fitted on generated outages (see the README's table): a margin is not
-//! quite a log-odds, as noise is burstier than the model thinks.
+//! The scale was fitted on generated outages, as a margin is no log-odds: noise is burstier than the model thinks. How far it
+//! holds stands in the README's table.
 
 use parallax_model::Confidence;
 

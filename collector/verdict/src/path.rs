@@ -2,7 +2,8 @@
 //!
 //! A path keeps its last [`LOOKS`] looks in the order they were begun. What leaves that window
 //! without a fault to explain it is how the path usually is: only then the baseline learns it.
-//! So an outage can never become normal before it was recognised.
+//! So an outage has a window's time to be recognised before it becomes normal: one that fails one look in ten, seen by three
+//! agents, may not be in time.
 
 use parallax_model::ErrorKind;
 

@@ -55,8 +55,6 @@ pub struct Story {
     /// locus alone, where either state is true.
     #[serde(default)]
     then: Vec<Then>,
-    /// Why it is not told right yet: it must then fail, so that the day it does not is noticed.
-    pub not_yet: Option<String>,
 }
 
 /// What people knew at an instant, by the published reports.
