@@ -50,7 +50,8 @@ fn text(cells: &[Cell], command: &str) -> String {
     md.push_str(INTRO_AFTER);
     short(&mut md, cells);
     md.push_str("\n## What was to be reached\n\n");
-    md.push_str("Bold is what was missed. Where three agents have no goal, the one for eighteen does not hold for them.\n");
+    md.push_str("Bold is what was missed. A figure without a goal beside it has none: most goals are set for eighteen agents or more, and those for total
+outages differ without second opinion and with it.\n");
     for agents in fleets(cells) {
         goals_table(&mut md, cells, agents);
     }
@@ -85,7 +86,7 @@ const INTRO: &str = "# How right the engine is
 
 Worlds are made from seeds: a fleet in places, targets, noise, and one fault of a known kind, begin and end
 (`tests/accuracy`). The engine and the rules that most people use today hear the very same looks, and one scorer
-judges them all. These seeds were never used for work on the engine. This page and its plots are written by
+judges them all. The engine was not changed for what these seeds show before they were measured. This page and its plots are written by
 ";
 
 const INTRO_AFTER: &str = "
@@ -94,9 +95,8 @@ seconds to answer where looks usually take less than a quarter of that, and the 
 single looks and in bursts, hiccups of agents, blips of regions, lossy and dead paths, wrong labels, skewed clocks, late
 and repeated results; “×3” is three times as much of it. A time to detect counts from when there is something to
 see; a fault that was never found counts as never, so a median of “never” means that fewer than half were found.
-A ramp takes five to twenty minutes here, and counts from when one look in twenty fails; the goal for it was set on
-ramps of which the sample at hand takes eight minutes and counts from about one look in ten. That makes the figure
-here the harder one to reach: it is no like for like.
+A ramp takes five to twenty minutes here, and counts from when one look in twenty fails. The goal for it was set on a ramp of
+eight minutes, counted from when one look in ten fails: the figure here is the harder one to reach.
 ";
 
 fn fleets(cells: &[Cell]) -> Vec<usize> {
