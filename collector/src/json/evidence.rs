@@ -59,7 +59,7 @@ pub struct WitnessJson {
 /// Another explanation and by how much it lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlternativeJson {
-    /// What else it could be.
+    /// What else it could be; the word `noise` for no fault at all.
     #[serde(flatten)]
     pub locus: LocusJson,
     /// Natural logarithm of the odds against it.
@@ -84,13 +84,23 @@ impl From<&Evidence> for EvidenceJson {
             kinds: e.kinds.iter().map(|(kind, n)| (kind.as_str().to_owned(), *n)).collect(),
             witnesses_for: e.witnesses_for.iter().map(Into::into).collect(),
             witnesses_against: e.witnesses_against.iter().map(Into::into).collect(),
-            alternative: e.alternative.as_ref().map(|a| AlternativeJson {
-                locus: (&a.locus).into(),
-                behind_nats: rounded(a.behind_nats),
-            }),
+            alternative: e.alternative.as_ref().map(Into::into),
             without: e.without.iter().map(without_to_json).collect(),
             good_since_ms: e.good_since.map(Timestamp::millis),
             calibration: e.calibration,
+        }
+    }
+}
+
+/// What stands for a locus where chance is the best other explanation.
+const NOISE: &str = "noise";
+
+impl From<&Alternative> for AlternativeJson {
+    fn from(a: &Alternative) -> Self {
+        let noise = || LocusJson { locus: NOISE.to_owned(), ..LocusJson::default() };
+        Self {
+            locus: a.locus.as_ref().map_or_else(noise, Into::into),
+            behind_nats: rounded(a.behind_nats),
         }
     }
 }
@@ -145,7 +155,9 @@ fn kind(word: &str) -> Result<ErrorKind, InvalidFault> {
 }
 
 fn alternative(json: &AlternativeJson) -> Result<Alternative, InvalidFault> {
-    Ok(Alternative { locus: (&json.locus).try_into()?, behind_nats: json.behind_nats })
+    let is_noise = json.locus.locus == NOISE;
+    let locus = if is_noise { None } else { Some((&json.locus).try_into()?) };
+    Ok(Alternative { locus, behind_nats: json.behind_nats })
 }
 
 fn without(json: &WithoutJson) -> Result<Without, InvalidFault> {

@@ -160,7 +160,7 @@ pub(crate) fn outage(id: u64) -> Fault {
             kinds: vec![(kind, 30)],
             failure_rate: 0.99,
             alternative: Some(Alternative {
-                locus: Locus::Region { region: name("eu-west") },
+                locus: Some(Locus::Region { region: name("eu-west") }),
                 behind_nats: 11.3,
             }),
             without: vec![Without { agent: name("eu-west-1"), confidence: Confidence::new(0.987) }],

@@ -116,14 +116,20 @@ pub(crate) fn evidence(world: &World, case: &Case, open: &Open, counts: Counts) 
         witnesses_against,
         kinds,
         failure_rate: open.fault.evidence.failure_rate,
-        alternative: open
-            .rival
-            .and_then(|what| what.locus(world))
-            .map(|locus| Alternative { locus, behind_nats: open.margin }),
+        alternative: alternative(world, open),
         without,
         good_since: open.easing.map(Timestamp::from_millis),
         calibration: CALIBRATION,
     }
+}
+
+/// The best explanation without the fault: its strongest part, or chance where that explains all the rest.
+fn alternative(world: &World, open: &Open) -> Option<Alternative> {
+    let locus = match open.rival {
+        Some(what) => Some(what.locus(world)?),
+        None => None,
+    };
+    Some(Alternative { locus, behind_nats: open.margin })
 }
 
 fn witness(world: &World, case: &Case, path: u32, tally: &Tally) -> Witness {

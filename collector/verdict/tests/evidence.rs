@@ -87,6 +87,10 @@ fn those_who_join_an_outage_join_its_evidence() {
     assert!(agents(&first.evidence.witnesses_for).len() < AGENTS, "told before all had looked");
     let soon = told.iter().find(|f| agents(&f.evidence.witnesses_for).len() == AGENTS).unwrap();
     assert!(second(soon.updated) <= 612, "{}", second(soon.updated));
+    // what else a few looks could be is chance
+    let other = first.evidence.alternative.as_ref().unwrap();
+    assert_eq!(other.locus, None);
+    assert!(other.behind_nats >= 6.0, "a margin is what it is told by: {}", other.behind_nats);
     // and it is not said again and again
     assert!(told.len() <= 4, "{}", told.len());
 }

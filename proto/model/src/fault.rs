@@ -171,8 +171,8 @@ pub struct Witness {
 /// Another explanation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alternative {
-    /// What else it could be.
-    pub locus: Locus,
+    /// What else it could be; none for no fault at all, every bad look lost by chance.
+    pub locus: Option<Locus>,
     /// By how many nats (natural log of the odds) it lost; 0 is a tie.
     pub behind_nats: f64,
 }

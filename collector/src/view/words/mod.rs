@@ -36,6 +36,9 @@ const DOUBTFUL_MAX: usize = 3;
 /// Findings that are told; more say the same of other paths.
 const FINDINGS_MAX: usize = 2;
 
+/// What it is where no other fault explains more.
+const CHANCE: &str = "no fault at all, each of these looks lost by chance";
+
 /// A fault told to a person.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Story {
@@ -140,8 +143,9 @@ pub(super) fn story_with(
         affected: affected(fault),
         confidence: confidence(fault),
         alternative: fault.evidence.alternative.as_ref().map(|other| {
-            let (place, nats) = (place(&other.locus), other.behind_nats);
-            format!("Next best: {place}, {nats:.1} nats behind ({}).", say::odds(nats))
+            let nats = other.behind_nats;
+            let what = other.locus.as_ref().map_or_else(|| CHANCE.to_owned(), place);
+            format!("Next best: {what}, {nats:.1} nats behind ({}).", say::odds(nats))
         }),
         without: without(fault),
     }

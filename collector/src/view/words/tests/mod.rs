@@ -113,8 +113,10 @@ fn a_global_outage() {
         witnesses(&REGIONS, &["shop"], Some(ErrorKind::Status5xx)),
         witnesses(&REGIONS, &["mail", "ref-a"], None),
     );
-    e.alternative =
-        Some(Alternative { locus: Locus::Region { region: name("eu-west") }, behind_nats: 11.3 });
+    e.alternative = Some(Alternative {
+        locus: Some(Locus::Region { region: name("eu-west") }),
+        behind_nats: 11.3,
+    });
     e.without = vec![Without { agent: name("eu-west-1"), confidence: Confidence::new(0.987) }];
     let mut fault = fault(Locus::Service { target: shop() }, e);
     assert_eq!(
@@ -125,6 +127,11 @@ fn a_global_outage() {
          witness. Next best: the network of eu-west, 11.3 nats behind (80,800 to 1 against it). \
          Without eu-west-1 the confidence would be 98.7 %."
     );
+    fault.evidence.alternative = Some(Alternative { locus: None, behind_nats: 11.3 });
+    assert!(told(&fault).contains(
+        "Next best: no fault at all, each of these looks lost by chance, 11.3 nats behind (80,800 \
+         to 1 against it)."
+    ));
     fault.evidence.without[0].confidence = Confidence::new(0.9924);
     assert!(!told(&fault).contains("Without"), "what changes nothing is not worth a sentence");
     fault.evidence.good_since = Some(fault.onset);
