@@ -46,6 +46,8 @@ pub(crate) struct Set {
 pub(crate) struct Accusations {
     pub(crate) sets: Vec<Set>,
     pub(crate) rows: Vec<Row>,
+    /// How many are of open faults: the first.
+    open: usize,
     // only looked up, never walked: its order must not show
     numbers: HashMap<u64, u32, BuildHasherDefault<Scramble>>,
 }
@@ -54,7 +56,8 @@ impl Accusations {
     /// Lays the paths out, and sums up what speaks against their sets.
     pub(crate) fn new(world: &World, known: &Known, warm: &Warm, ids: &[u32]) -> Self {
         let rows = Vec::with_capacity(ids.len());
-        let mut new = Self { sets: Vec::new(), rows, numbers: HashMap::default() };
+        let open = known.open.len();
+        let mut new = Self { sets: Vec::new(), rows, open, numbers: HashMap::default() };
         for &what in &known.open {
             new.number(what);
         }
@@ -91,9 +94,11 @@ impl Accusations {
     /// Drops what could not pay its cost (and what has none of the paths in `only`), and the paths that are of nothing
     /// else; false if nothing is left.
     pub(crate) fn stand(&mut self, known: &Known, only: Option<&BTreeSet<u32>>) -> bool {
-        for set in &mut self.sets {
-            let pays = set.bad > 0 && set.nats + KINDS_NATS_MAX >= cost(set.what, known);
-            set.accused = pays || known.open.contains(&set.what);
+        for (number, set) in self.sets.iter_mut().enumerate() {
+            let most = set.nats + KINDS_NATS_MAX;
+            // what is known only ever makes it cheaper
+            let pays = || most >= set.what.cost() || most >= cost(set.what, known);
+            set.accused = number < self.open || set.bad > 0 && pays();
         }
         if let Some(only) = only {
             let rows = self.rows.iter().filter(|row| only.contains(&row.id));
@@ -118,12 +123,12 @@ impl Accusations {
     /// Of sets with the same paths keeps the first in the order of words; open faults come before all,
     /// and a refusal of addresses is told of the provider, not of its region. With their numbers, in
     /// the order of words.
-    pub(crate) fn first_words(&self, known: &Known) -> Vec<(What, u32)> {
+    pub(crate) fn first_words(&self) -> Vec<(What, u32)> {
         let accused = (0..).zip(&self.sets).filter(|(_, s)| s.accused && s.members.0 > 0);
         let mut order: Vec<(bool, bool, What, u32)> = accused
             .map(|(number, s)| {
                 let refusal = matches!(s.what, What::ServiceProvider(..)) && s.blocked * 2 > s.bad;
-                (!known.open.contains(&s.what), !refusal, s.what, number)
+                (number as usize >= self.open, !refusal, s.what, number)
             })
             .collect();
         order.sort_unstable();

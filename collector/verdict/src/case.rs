@@ -116,24 +116,7 @@ impl Case {
         only: Option<&BTreeSet<u32>>,
         now: i64,
     ) -> Option<Self> {
-        let mut ids: Vec<u32> = Vec::new();
-        for &t in &warm.targets {
-            ids.extend(&world.targets[t as usize].paths);
-        }
-        for a in warm.all_agents(world) {
-            ids.extend(&world.agents[a as usize].paths);
-        }
-        // not by their numbers: those tell which was heard of first
-        ids.sort_unstable_by_key(|&id| {
-            let path = &world.paths[id as usize];
-            (path.target, path.agent)
-        });
-        ids.dedup();
-        ids.retain(|&id| {
-            let path = &world.paths[id as usize];
-            let interval_ms = world.targets[path.target as usize].interval_ms;
-            !is_mute(world, path) && !is_stale(path, interval_ms, now)
-        });
+        let ids = to_lay_out(world, warm, now);
         let mut accusations = Accusations::new(world, known, warm, &ids);
         if !accusations.stand(known, only) {
             return None;
@@ -186,7 +169,7 @@ impl Case {
 
     /// Keeps each accused set of paths once, under its first word, and the paths of those sets.
     fn keep(&mut self, world: &World, known: &Known, accusations: &Accusations) {
-        let kept = accusations.first_words(known);
+        let kept = accusations.first_words();
         self.suspects = kept.iter().map(|&(what, _)| suspect(what, known)).collect();
         let mut index = vec![NONE; accusations.sets.len()];
         for (place, &(_, set)) in (0..).zip(&kept) {
@@ -217,6 +200,27 @@ impl CasePath {
         }
         new
     }
+}
+
+/// The paths of what is warm that say anything, in the order of target and agent: their numbers tell which was heard of
+/// first.
+fn to_lay_out(world: &World, warm: &Warm, now: i64) -> Vec<u32> {
+    let agents = warm.all_agents(world);
+    let of_targets = warm.targets.iter().flat_map(|&t| &world.targets[t as usize].paths);
+    let of_agents = agents.iter().flat_map(|&a| &world.agents[a as usize].paths);
+    let speaks = |&(target, _, id): &(u32, u32, u32)| {
+        let path = &world.paths[id as usize];
+        let interval_ms = world.targets[target as usize].interval_ms;
+        !is_stale(path, interval_ms, now) && !is_mute(world, path)
+    };
+    let placed = |&id: &u32| {
+        let path = &world.paths[id as usize];
+        (path.target, path.agent, id)
+    };
+    let mut paths: Vec<_> = of_targets.chain(of_agents).map(placed).filter(speaks).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths.into_iter().map(|(.., id)| id).collect()
 }
 
 /// True if a fault of a target, or of any part of it that has some of these paths, could gain what it costs, if nothing

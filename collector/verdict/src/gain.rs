@@ -192,10 +192,14 @@ impl<'a> Sheet<'a> {
             return None;
         }
         self.value_all(bad, rates);
+        // what each would gain if nothing worked
+        let all = bad.iter().fold(Nats::default(), |mut sums, e| {
+            sums.iter_mut().zip(&self.nats[e.bad as usize]).for_each(|(sum, nats)| *sum += nats);
+            sums
+        });
         let (mut best, mut sum): (Option<Stretch>, f64) = (None, 0.0);
-        for (column, &rate) in rates.iter().enumerate() {
-            // what it would gain if nothing worked, and a little for the order of the sum
-            let most: f64 = bad.iter().map(|e| self.nats[e.bad as usize][column]).sum();
+        for (column, (&rate, most)) in rates.iter().zip(all).enumerate() {
+            // … and a little for the order of the sum
             if best.is_some_and(|b| most + kinds + ROUNDING < b.gain) {
                 break;
             }
@@ -245,38 +249,53 @@ impl<'a> Sheet<'a> {
     /// one, and runs of good ones count at once.
     fn scan(&self, bad: &[Entry], column: usize, rate: f64, slow: bool) -> Option<Stretch> {
         let ok = (1.0 - rate).ln();
-        let (mut sum, mut all, mut before, mut kinds) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
-        let (mut last, mut count) = (0, 0);
-        let (mut top, mut best) = (0.0, None);
+        let mut run = Run::default();
+        let (mut all, mut top) = (0.0_f64, Run::default());
         for b in bad {
             let between = f64::from(b.newer_ok) * ok;
             all += between;
-            sum += between;
-            if sum <= 0.0 {
-                (sum, kinds, count, last, before) = (0.0, 0.0, 0, b.bad, all);
+            run.sum += between;
+            if run.sum <= 0.0 {
+                run = Run { last: b.bad, before: all, ..Run::default() };
             }
             let nats = self.nats[b.bad as usize][column];
             all += nats;
-            sum += nats;
-            kinds += b.kind;
-            count += 1;
-            if sum > top {
-                top = sum;
-                let weight = (KIND_LOOKS / f64::from(count)).min(1.0);
-                best = Some(Stretch {
-                    gain: sum + kinds * weight,
-                    kinds: kinds * weight,
-                    after: before.min(0.0),
-                    rate,
-                    slow,
-                    first: self.ledger.looks[b.bad as usize],
-                    last: self.ledger.looks[last as usize],
-                    bad: count,
-                });
+            run.sum += nats;
+            run.kinds += b.kind;
+            run.count += 1;
+            run.first = b.bad;
+            if run.sum > top.sum {
+                top = run;
             }
         }
-        best
+        (top.sum > 0.0).then(|| {
+            let weight = (KIND_LOOKS / f64::from(top.count)).min(1.0);
+            Stretch {
+                gain: top.sum + top.kinds * weight,
+                kinds: top.kinds * weight,
+                after: top.before.min(0.0),
+                rate,
+                slow,
+                first: self.ledger.looks[top.first as usize],
+                last: self.ledger.looks[top.last as usize],
+                bad: top.count,
+            }
+        })
     }
+}
+
+/// A stretch as it is scanned.
+#[derive(Debug, Clone, Copy, Default)]
+struct Run {
+    /// Nats gained, kinds not counted, and what those add up to.
+    sum: f64,
+    kinds: f64,
+    /// Nats of all looks after it.
+    before: f64,
+    /// Bad looks, and which of them is its first and its last.
+    count: u32,
+    first: u32,
+    last: u32,
 }
 
 /// Nats by which a bad look is better explained if its path fails at that rate.

@@ -70,9 +70,11 @@ fn is_left_somewhere(world: &World, case: &Case, open: &Open, since: i64) -> boo
 /// The best run of good looks up to now: its nats, begin, and domains.
 fn good_run(world: &World, case: &Case, open: &Open) -> Option<(f64, i64, usize)> {
     let rate = open.rate.min(open.share);
-    let paths: BTreeSet<u32> = open.looks(world, case).map(|look| look.path).collect();
+    let mut mine = vec![false; case.paths.len()];
+    open.looks(world, case).for_each(|look| mine[look.path as usize] = true);
+    let paths = mine.into_iter().filter(|&is| is).count();
     // however rare its failures, it is over when all that is remembered is good
-    let enough = OVER_NATS / (paths.len().max(1) * LOOKS) as f64;
+    let enough = OVER_NATS / (paths.max(1) * LOOKS) as f64;
     let (ok, rate) = (ok_nats(rate).max(enough), believed(rate));
     let (mut sum, mut best) = (0.0_f64, None::<(f64, i64, usize)>);
     let mut domains = BTreeSet::new();
