@@ -144,15 +144,22 @@ impl Engine {
     /// All that was received at this instant has been heard: weighs it, and asks about it. In between, the order of
     /// what came at once would decide what is weighed.
     pub fn settle(&mut self, out: &mut Vec<Change>) {
+        // nearly always there is none, and this is what a healthy result costs
+        if !self.doubts.is_empty() {
+            self.ask(out);
+        }
+        if self.dirty && self.now >= self.next_sitting {
+            self.sit(out);
+        }
+    }
+
+    fn ask(&mut self, out: &mut Vec<Change>) {
         for (target, slow, agent) in std::mem::take(&mut self.doubts) {
             let is_doubt = !slow || self.world.targets[target as usize].is_slow(self.now);
             if is_doubt && self.isolated.is_none() {
                 let asks = self.budget.ask(&self.world, agent, target, slow, self.now);
                 out.extend(asks.into_iter().map(Change::Ask));
             }
-        }
-        if self.dirty && self.now >= self.next_sitting {
-            self.sit(out);
         }
     }
 
