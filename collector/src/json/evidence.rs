@@ -59,10 +59,13 @@ pub struct WitnessJson {
 /// Another explanation and by how much it lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlternativeJson {
-    /// What else it could be; the word `noise` for no fault at all.
+    /// What else it could be; the word `noise` for no other fault, only chance.
     #[serde(flatten)]
     pub locus: LocusJson,
-    /// Natural logarithm of the odds against it.
+    /// How many faults it takes, of which this is the strongest.
+    #[serde(default)]
+    pub parts: u32,
+    /// By how many nats it lost.
     pub behind_nats: f64,
 }
 
@@ -100,6 +103,7 @@ impl From<&Alternative> for AlternativeJson {
         let noise = || LocusJson { locus: NOISE.to_owned(), ..LocusJson::default() };
         Self {
             locus: a.locus.as_ref().map_or_else(noise, Into::into),
+            parts: a.parts,
             behind_nats: rounded(a.behind_nats),
         }
     }
@@ -157,7 +161,9 @@ fn kind(word: &str) -> Result<ErrorKind, InvalidFault> {
 fn alternative(json: &AlternativeJson) -> Result<Alternative, InvalidFault> {
     let is_noise = json.locus.locus == NOISE;
     let locus = if is_noise { None } else { Some((&json.locus).try_into()?) };
-    Ok(Alternative { locus, behind_nats: json.behind_nats })
+    // faults of before did not say how many
+    let parts = json.parts.max(u32::from(!is_noise));
+    Ok(Alternative { locus, parts, behind_nats: json.behind_nats })
 }
 
 fn without(json: &WithoutJson) -> Result<Without, InvalidFault> {

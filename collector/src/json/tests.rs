@@ -39,7 +39,11 @@ fn fault(locus: Locus) -> Fault {
             against_count: 1,
             kinds: vec![(ErrorKind::Status5xx, 3), (ErrorKind::Timeout, 1)],
             failure_rate: 0.97,
-            alternative: Some(Alternative { locus: Some(Locus::Collector), behind_nats: 11.25 }),
+            alternative: Some(Alternative {
+                locus: Some(Locus::Collector),
+                parts: 3,
+                behind_nats: 11.25,
+            }),
             without: vec![Without { agent: name("eu-west-1"), confidence: Confidence::new(0.5) }],
             good_since: Some(Timestamp::from_millis(1_766_703_136_100)),
             calibration: 1,
@@ -71,11 +75,11 @@ fn every_locus_comes_back() {
 #[test]
 fn chance_comes_back_as_the_best_other_explanation() {
     let mut fault = fault(Locus::Service { target: name("shop") });
-    fault.evidence.alternative = Some(Alternative { locus: None, behind_nats: 12.1 });
+    fault.evidence.alternative = Some(Alternative { locus: None, parts: 0, behind_nats: 12.1 });
     let json = serde_json::to_value(FaultJson::from(&fault)).unwrap();
     assert_eq!(
         json["evidence"]["alternative"],
-        serde_json::json!({ "locus": "noise", "behind_nats": 12.1 })
+        serde_json::json!({ "locus": "noise", "parts": 0, "behind_nats": 12.1 })
     );
     let json: FaultJson = serde_json::from_value(json).unwrap();
     assert_eq!(Fault::try_from(&json).unwrap(), fault);

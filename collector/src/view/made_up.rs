@@ -161,6 +161,7 @@ pub(crate) fn outage(id: u64) -> Fault {
             failure_rate: 0.99,
             alternative: Some(Alternative {
                 locus: Some(Locus::Region { region: name("eu-west") }),
+                parts: 1,
                 behind_nats: 11.3,
             }),
             without: vec![Without { agent: name("eu-west-1"), confidence: Confidence::new(0.987) }],

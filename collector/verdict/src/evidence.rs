@@ -126,10 +126,12 @@ pub(crate) fn evidence(world: &World, case: &Case, open: &Open, counts: Counts) 
 /// The best explanation without the fault: its strongest part, or chance where that explains all the rest.
 fn alternative(world: &World, open: &Open) -> Option<Alternative> {
     let locus = match open.rival {
-        Some(what) => Some(what.locus(world)?),
+        Some(rival) => Some(rival.what.locus(world)?),
         None => None,
     };
-    Some(Alternative { locus, behind_nats: open.margin })
+    let parts = open.rival.map_or(0, |rival| rival.parts);
+    // never below zero, nor zero with a sign
+    Some(Alternative { locus, parts, behind_nats: open.margin.max(0.0) + 0.0 })
 }
 
 fn witness(world: &World, case: &Case, path: u32, tally: &Tally) -> Witness {

@@ -41,8 +41,16 @@ pub(crate) struct Finding {
     pub(crate) stretch: Stretch,
     /// Nats by which the best explanation without it is worse.
     pub(crate) margin: f64,
-    /// The strongest part of that other explanation.
-    pub(crate) rival: Option<What>,
+    /// That other explanation; none where chance is all of it, beside the other findings.
+    pub(crate) rival: Option<Rival>,
+}
+
+/// Another explanation, by its strongest part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rival {
+    pub(crate) what: What,
+    /// How many faults it takes.
+    pub(crate) parts: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -187,7 +195,10 @@ fn weigh(
             // the one that is going on, if there is one
             stretch: own.iter().min_by_key(|p| p.stretch.last).unwrap_or(pick).stretch,
             margin: net - against,
-            rival: rivals.first().map(|p| case.suspects[p.set as usize].what),
+            rival: rivals.first().map(|p| Rival {
+                what: case.suspects[p.set as usize].what,
+                parts: rivals.len() as u32,
+            }),
         });
     }
     (findings, None)

@@ -6,7 +6,7 @@ use parallax_model::{Confidence, ErrorKind, Fault, FaultState, Locus, Reason, Re
 
 use crate::case::{Case, CasePath, Look};
 use crate::docket::STILL_BAD_MIN;
-use crate::explain::Finding;
+use crate::explain::{Finding, Rival};
 use crate::speak::Gist;
 use crate::suspect::What;
 use crate::witnesses::Witnesses;
@@ -53,7 +53,7 @@ pub(crate) struct Open {
     /// Share of its recent looks that were bad, when some last were.
     pub(crate) share: f64,
     pub(crate) margin: f64,
-    pub(crate) rival: Option<What>,
+    pub(crate) rival: Option<Rival>,
     /// Begin of the newest bad look, ms.
     pub(crate) last_bad: i64,
     /// Begin of the run of good looks it seems to end with, ms.

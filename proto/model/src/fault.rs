@@ -67,6 +67,13 @@ impl Reason {
 pub struct Confidence(f64);
 
 impl Confidence {
+    /// The most that one failure domain, or a fleet that sees no reference answer, can be sure of.
+    pub const ONE_DOMAIN_MAX: f64 = 0.7;
+    /// The most that two failure domains can be sure of.
+    pub const TWO_DOMAINS_MAX: f64 = 0.95;
+    /// Share of a nat that is believed: bad looks come in bursts, so a margin is no log-odds. Fitted on generated outages.
+    pub const OF_A_NAT: f64 = 0.75;
+
     /// `p` held within 0..=1; NaN is 0.
     pub const fn new(p: f64) -> Self {
         if p >= 1.0 {
@@ -171,8 +178,10 @@ pub struct Witness {
 /// Another explanation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alternative {
-    /// What else it could be; none for no fault at all, every bad look lost by chance.
+    /// What else it could be; none for no other fault, only chance (beside what else is told).
     pub locus: Option<Locus>,
+    /// How many faults it takes, of which `locus` is the strongest; 0 for chance.
+    pub parts: u32,
     /// By how many nats (natural log of the odds) it lost; 0 is a tie.
     pub behind_nats: f64,
 }

@@ -56,8 +56,13 @@ impl<'a> Witnesses<'a> {
         };
         let one = self.one();
         let how = if self.fault.reason == Some(Reason::Slow) {
-            let reach = if one { "reaches" } else { "reach" };
-            format!("{reach} it far slower than usual{}", self.took())
+            let reached = match (self.fault.locus.target(), one) {
+                (Some(_), true) => "reaches it",
+                (Some(_), false) => "reach it",
+                (None, true) => "is answered",
+                (None, false) => "are answered",
+            };
+            format!("{reached} far slower than usual{}", self.took())
         } else {
             format!("{} {}", if one { "gets" } else { "get" }, self.kinds())
         };
@@ -180,9 +185,14 @@ impl<'a> Witnesses<'a> {
         let all = self.failing.len();
         Some(match self.sight.map_or(all, |sight| sight.looked) {
             0 => "No reference answers anybody.".to_owned(),
-            looked if looked >= all => format!("{} references fail too.", self.their()),
-            looked => format!("{}: they fail too.", looked_of(looked, all)),
+            looked if looked >= all => format!("{} references {} too.", self.their(), self.fail()),
+            looked => format!("{}: they {} too.", looked_of(looked, all), self.fail()),
         })
+    }
+
+    /// What those do that are at fault.
+    fn fail(&self) -> &'static str {
+        if self.fault.reason == Some(Reason::Slow) { "are slow" } else { "fail" }
     }
 
     /// That those who fail can trust their own sight.

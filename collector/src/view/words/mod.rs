@@ -16,7 +16,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parallax_model::{AgentName, Fault, FaultState, Fitness, Reason, TargetName, Unfit};
+use parallax_model::{
+    AgentName, Alternative, Confidence, ErrorKind, Fault, FaultState, Fitness, Locus, Reason,
+    TargetName, Unfit,
+};
 
 use super::Fleet;
 use super::pace::Pace;
@@ -35,9 +38,6 @@ const DOUBTFUL_MAX: usize = 3;
 
 /// Findings that are told; more say the same of other paths.
 const FINDINGS_MAX: usize = 2;
-
-/// What it is where no other fault explains more.
-const CHANCE: &str = "no fault at all, each of these looks lost by chance";
 
 /// A fault told to a person.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -142,13 +142,22 @@ pub(super) fn story_with(
         fine: joined([witnesses.references(), witnesses.others()]),
         affected: affected(fault),
         confidence: confidence(fault),
-        alternative: fault.evidence.alternative.as_ref().map(|other| {
-            let nats = other.behind_nats;
-            let what = other.locus.as_ref().map_or_else(|| CHANCE.to_owned(), place);
-            format!("Next best: {what}, {nats:.1} nats behind ({}).", say::odds(nats))
-        }),
+        alternative: fault.evidence.alternative.as_ref().map(alternative),
         without: without(fault),
     }
+}
+
+fn alternative(other: &Alternative) -> String {
+    let (nats, odds) = (other.behind_nats, say::odds(other.behind_nats));
+    let what = match (&other.locus, other.parts) {
+        (None, _) => "no other fault, only chance".to_owned(),
+        (Some(locus), 0 | 1) => place(locus),
+        (Some(locus), parts) => {
+            let more = plural(u64::from(parts - 1), "other fault");
+            format!("{} and {more} at once", place(locus))
+        }
+    };
+    format!("Next best: {what}, {nats:.1} nats behind ({odds}).")
 }
 
 fn fails(fault: &Fault, witnesses: &evidence::Witnesses<'_>) -> Option<String> {
@@ -162,7 +171,7 @@ fn fails(fault: &Fault, witnesses: &evidence::Witnesses<'_>) -> Option<String> {
         witnesses.failing(),
         witnesses.proven(),
         witnesses.blind(),
-        rate(fault),
+        rate(fault).or_else(|| refusal(fault)),
         recovering(fault),
     ])
 }
@@ -181,6 +190,14 @@ fn rate(fault: &Fault) -> Option<String> {
         .then(|| format!("About {:.0} % of the looks fail.", (rate * 100.0).max(1.0)))
 }
 
+/// Why what fails for everybody is not down.
+fn refusal(fault: &Fault) -> Option<String> {
+    let refused = fault.evidence.kinds.first().is_some_and(|(kind, _)| *kind == ErrorKind::Blocked);
+    let service = matches!(fault.locus, Locus::Service { .. });
+    (refused && service && fault.state == FaultState::Degraded)
+        .then(|| "A refusal is no outage: it may work for others.".to_owned())
+}
+
 fn affected(fault: &Fault) -> Option<String> {
     let names = say::list(&fault.affected_targets, 8);
     (!names.is_empty()).then(|| format!("Suffers with it: {names}."))
@@ -189,7 +206,21 @@ fn affected(fault: &Fault) -> Option<String> {
 fn confidence(fault: &Fault) -> String {
     let (sure, seen) = (percent(fault.confidence.get()), fault.coverage);
     let places = plural(u64::from(seen.assigned), "place");
-    format!("Confidence {sure}, with {} of {places} bearing witness.", seen.domains)
+    let capped = capped(fault).unwrap_or_default();
+    format!("Confidence {sure}, with {} of {places} bearing witness{capped}.", seen.domains)
+}
+
+/// Why it is no surer, whatever its evidence: too few see it, or none of them sees a reference answer.
+fn capped(fault: &Fault) -> Option<&'static str> {
+    let is = |most: f64| (fault.confidence.get() - most).abs() < f64::EPSILON;
+    match fault.coverage.domains {
+        0 | 1 if is(Confidence::ONE_DOMAIN_MAX) => Some("; one place alone is never surer"),
+        2 if is(Confidence::TWO_DOMAINS_MAX) => Some("; two places are never surer"),
+        _ if is(Confidence::ONE_DOMAIN_MAX) => {
+            Some("; where no reference answers, it is never surer")
+        }
+        _ => None,
+    }
 }
 
 /// Said only where leaving the witness out would change the figure.

@@ -122,12 +122,20 @@ pub(super) fn aside(fault: &Fault, blind: bool) -> &'static str {
             "one place cannot tell its network from the service"
         }
         // by its evidence it is the service; what would clear the network is missing
-        Locus::Service { .. } | Locus::Dependency { .. } if blind => {
-            "the references fail there, too: it may be the network of all who look"
-        }
+        Locus::Service { .. } | Locus::Dependency { .. } if blind => match fault.reason {
+            Some(Reason::Slow) => {
+                "the references are slow there, too: it may be the network of all who look"
+            }
+            Some(Reason::Silent) | None => {
+                "the references fail there, too: it may be the network of all who look"
+            }
+        },
         Locus::Service { .. } => "not your network",
         Locus::ServiceRegion { .. } | Locus::ServiceProvider { .. } => "elsewhere it is fine",
         Locus::Dependency { .. } => "not the service's own fault",
+        Locus::Region { .. } | Locus::Provider { .. } if is_alone(fault) => {
+            "one place cannot tell its network from the services"
+        }
         Locus::Region { .. } | Locus::Provider { .. } => "not the services",
         Locus::Agent { .. } => "no word about any service",
         Locus::Path { .. } if is_alone(fault) => "seen from here alone: it may be this network",

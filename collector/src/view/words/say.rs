@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use parallax_model::{ErrorKind, Timestamp};
+use parallax_model::{Confidence, ErrorKind, Timestamp};
 
 /// `a`, `a and b`, `a, b and 3 more`.
 pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
@@ -38,9 +38,9 @@ pub fn percent(p: f64) -> String {
     }
 }
 
-/// What a distance in nats means: `80,800 to 1 against it`.
+/// What a distance in nats means, as far as nats are believed: `4,790 to 1 against it`.
 pub(super) fn odds(nats: f64) -> String {
-    let odds = nats.max(0.0).exp();
+    let odds = (Confidence::OF_A_NAT * nats.max(0.0)).exp();
     if odds < 1.5 {
         "a tie".to_owned()
     } else if odds >= 1e6 {

@@ -142,7 +142,11 @@ impl Docket {
     /// All that it still goes by.
     pub(crate) fn named(&self) -> Named {
         let open = |o: &Open| -> Vec<What> {
-            o.sets().chain(o.elsewhere.iter().copied()).chain(o.rival).chain([o.what]).collect()
+            o.sets()
+                .chain(o.elsewhere.iter().copied())
+                .chain(o.rival.map(|r| r.what))
+                .chain([o.what])
+                .collect()
         };
         let opens = self.opens.iter().flat_map(open);
         let targets = self.aftermath.keys().map(|&t| What::Service(t));

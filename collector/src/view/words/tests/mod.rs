@@ -115,6 +115,7 @@ fn a_global_outage() {
     );
     e.alternative = Some(Alternative {
         locus: Some(Locus::Region { region: name("eu-west") }),
+        parts: 1,
         behind_nats: 11.3,
     });
     e.without = vec![Without { agent: name("eu-west-1"), confidence: Confidence::new(0.987) }];
@@ -124,14 +125,20 @@ fn a_global_outage() {
         "shop is down everywhere (not your network). 5 of 5 agents in 5 regions get status_5xx \
          (server error). DNS, route and TLS work: it is the service that answers so. Their \
          references answer. They still reach mail. Confidence 99.2 %, with 5 of 5 places bearing \
-         witness. Next best: the network of eu-west, 11.3 nats behind (80,800 to 1 against it). \
+         witness. Next best: the network of eu-west, 11.3 nats behind (4,790 to 1 against it). \
          Without eu-west-1 the confidence would be 98.7 %."
     );
-    fault.evidence.alternative = Some(Alternative { locus: None, behind_nats: 11.3 });
-    assert!(told(&fault).contains(
-        "Next best: no fault at all, each of these looks lost by chance, 11.3 nats behind (80,800 \
-         to 1 against it)."
-    ));
+    let next_best = |fault: &mut Fault, locus: Option<Locus>, parts| {
+        fault.evidence.alternative = Some(Alternative { locus, parts, behind_nats: 11.3 });
+        told(fault)
+    };
+    let region = Locus::Region { region: name("eu-west") };
+    let several = next_best(&mut fault, Some(region), 4);
+    assert!(several.contains("Next best: the network of eu-west and 3 other faults at once, 11.3"));
+    let chance = next_best(&mut fault, None, 0);
+    assert!(
+        chance.contains("Next best: no other fault, only chance, 11.3 nats behind (4,790 to 1")
+    );
     fault.evidence.without[0].confidence = Confidence::new(0.9924);
     assert!(!told(&fault).contains("Without"), "what changes nothing is not worth a sentence");
     fault.evidence.good_since = Some(fault.onset);
@@ -211,7 +218,18 @@ fn the_network_of_a_region_or_provider() {
     fault.state = FaultState::Degraded;
     assert!(told(&fault).starts_with("The network of aws is in trouble (not the services)."));
     fault.reason = Some(Reason::Slow);
-    assert!(told(&fault).starts_with("The network of aws is slow (not the services)."));
+    let slow = told(&fault);
+    assert!(slow.starts_with("The network of aws is slow (not the services)."));
+    assert!(slow.contains("is answered far slower than usual at mail, ref-a"), "{slow}");
+    assert!(slow.contains("Its references are slow too."), "{slow}");
+    (fault.coverage, fault.confidence) =
+        (Coverage { domains: 1, assigned: 1 }, Confidence::new(0.7));
+    let alone = told(&fault);
+    assert!(alone.contains("(one place cannot tell its network from the services)"), "{alone}");
+    assert!(
+        alone.contains("1 of 1 place bearing witness; one place alone is never surer."),
+        "{alone}"
+    );
 }
 
 #[test]
@@ -308,7 +326,7 @@ fn small_words() {
     assert_eq!(percent(0.9999), "over 99.9 %");
     assert_eq!(percent(0.5), "50 %");
     assert_eq!(say::odds(0.1), "a tie");
-    assert_eq!(say::odds(2.0), "7 to 1 against it");
+    assert_eq!(say::odds(2.0), "4 to 1 against it");
     assert_eq!(say::odds(100.0), "over a million to 1 against it");
     assert_eq!(say::list(&["a", "b", "c"], 2), "a, b and 1 more");
     for (s, words) in

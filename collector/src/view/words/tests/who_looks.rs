@@ -13,7 +13,7 @@ fn one_place_alone_does_not_speak_for_everywhere() {
     alone.confidence = Confidence::new(0.7);
     let words = "shop is down, seen from one place only (one place cannot tell its network from the service). eu-west-1 \
                  (eu-west) gets status_5xx (server error). DNS, route and TLS work: whatever answers there answers so. It \
-                 still reaches mail. Confidence 70 %, with 1 of 1 place bearing witness.";
+                 still reaches mail. Confidence 70 %, with 1 of 1 place bearing witness; one place alone is never surer.";
     assert_eq!(told(&alone), words);
     // two agents in one place are no more
     alone.evidence =
