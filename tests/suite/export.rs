@@ -110,12 +110,14 @@ fn refusals(world: &World, folder: &Path, trace: &Path) {
     assert!(one.status.success(), "{}", said(&one));
     let rows = std::fs::read_to_string(folder.join("one/results.csv")).unwrap();
     assert!(rows.lines().skip(1).all(|row| row.contains(",svc-2,")) && rows.lines().count() > 3);
+    assert!(said(&one).contains("note: a part of what was heard: "), "{}", said(&one));
     // the folder alone says who looked, as there is nothing else where `up` and `try` were run
     let bare = folder.join("bare");
     let data = world.data();
     let args = ["export", "results", "--data", data.to_str().unwrap(), "--out"];
     let bare_out = run("parallax", args.into_iter().chain([bare.to_str().unwrap()]));
     assert!(bare_out.status.success(), "{}", said(&bare_out));
+    assert!(!said(&bare_out).contains("note: "), "{}", said(&bare_out));
     let [fleet, results] = ["fleet.toml", "results.csv"].map(|f| bare.join(f));
     let args =
         ["replay", "--fleet", fleet.to_str().unwrap(), "--results", results.to_str().unwrap()];
@@ -134,6 +136,7 @@ fn what_cannot_be_exported_is_said() {
     let out = folder.path().join("out");
     let cases: &[(&[&str], &str)] = &[
         (&["--from", "1h", "--to", "2h"], "is after --to"),
+        (&["--from", "2999-01-01"], "--from 2999-01-01T00:00:00.000Z is in the future"),
         (&["--from", "yesterday"], "write 2026-11-01, 2026-11-01T08:30:00Z, or 24h"),
         (&[], "no collector has kept anything here: start it first"),
     ];

@@ -61,8 +61,27 @@ fn the_same_rows_give_the_same_bytes() {
         let (one, two) = (replay(&fleet, &csv, &[]), replay(&fleet, &csv, &[]));
         assert!(one.status.success(), "{}", String::from_utf8_lossy(&one.stderr));
         assert!(!one.stdout.is_empty());
+        // that it ran is said beside the verdicts, in a line
+        let said = String::from_utf8_lossy(&one.stderr);
+        let words = ": 1 fault told\n";
+        assert!(said.ends_with(words) && said.lines().count() == 1, "{family}: {said}");
         assert!(one.stdout == two.stdout, "{family}: two runs differ");
     }
+}
+
+/// As `| head -1` is, after its line.
+#[test]
+fn a_reader_who_has_enough_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = unpacked("region", folder.path());
+    let fleet = traces().join("region/fleet.toml");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut replay = Command::new(binary("parallax"));
+    replay.args(["replay", "--fleet"]).arg(fleet).arg("--results").arg(csv).stdout(writer);
+    let out = replay.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!((out.status.code(), said.as_ref()), (Some(0), ""));
 }
 
 const HEADER: &str = "received_ms,started_ms,agent,target,outcome,latency_us,error\n";

@@ -1,6 +1,7 @@
 //! `parallax explain`.
 
 use anyhow::{Context, bail};
+use parallax_model::Reason;
 use serde::Serialize;
 
 use super::Failure;
@@ -55,10 +56,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 async fn find(collector: &Collector, what: &str) -> anyhow::Result<Explained> {
-    let id = what.strip_prefix("f-").unwrap_or(what);
-    if !id.is_empty()
-        && id.bytes().all(|b| b.is_ascii_digit())
-        && let Some(fault) = collector.find(&["faults", what]).await?
+    let number = number_of_fault(what).unwrap_or(what);
+    if is_number(number)
+        && let Some(fault) = collector.find(&["faults", &format!("f-{number}")]).await?
     {
         return Ok(Explained { faults: vec![fault], ..Explained::default() });
     }
@@ -71,6 +71,16 @@ async fn find(collector: &Collector, what: &str) -> anyhow::Result<Explained> {
     let open: FaultsJson = collector.get_where(&["faults"], &open).await?;
     let beside = open.faults.into_iter().filter(|fault| is_beside(fault, target)).collect();
     Ok(Explained { target: Some(target.clone()), faults, beside, ..Explained::default() })
+}
+
+/// What follows the `f-` of a fault, however that is written.
+fn number_of_fault(what: &str) -> Option<&str> {
+    let number = what.strip_prefix(['f', 'F'])?.strip_prefix('-')?;
+    is_number(number).then_some(number)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 async fn find_agent(
@@ -109,11 +119,16 @@ fn is_beside(told: &ToldJson, target: &TargetJson) -> bool {
 }
 
 fn unknown<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
+    if let Some(number) = number_of_fault(what) {
+        return format!(
+            "there is no fault f-{number}: `parallax faults --all` lists those there are"
+        );
+    }
     let alike = |name: &'a str| (strsim::jaro_winkler(what, name), name);
     let near = names.map(alike).filter(|(alike, _)| *alike >= ALIKE);
     let near = near.max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = near.map_or_else(
-        || "`parallax targets` lists the targets, `parallax agents` the agents, `parallax status` the faults".to_owned(),
+        || "`parallax targets` lists the targets, `parallax agents` the agents, `parallax faults --all` the faults".to_owned(),
         |(_, name)| format!("did you mean {name:?}?"),
     );
     format!("there is no fault, target or agent {what:?}: {hint}")
@@ -129,7 +144,8 @@ fn text(explained: &Explained) -> String {
         };
         let sees = (!agent.sees.is_empty())
             .then(|| show::table(&["target", "sees"], agent.sees.iter().map(sees)));
-        let parts = std::iter::once(self::agent(&agent.agent)).chain(rest).chain(sees);
+        let silent = is_silent(&agent.agent, &explained.faults);
+        let parts = std::iter::once(self::agent(&agent.agent, silent)).chain(rest).chain(sees);
         return parts.collect::<Vec<_>>().join("\n\n");
     }
     let Some(target) = &explained.target else { return faults.collect::<Vec<_>>().join("\n\n") };
@@ -176,8 +192,16 @@ fn fault(told: &ToldJson) -> String {
     format!("{head}\n{place}\n{words}")
 }
 
+/// True if it is told to be silent.
+fn is_silent(agent: &AgentJson, faults: &[ToldJson]) -> bool {
+    faults.iter().map(|told| &told.fault).any(|fault| {
+        fault.reason.as_deref() == Some(Reason::Silent.as_str())
+            && fault.locus.agent.as_ref() == Some(&agent.name)
+    })
+}
+
 /// Where it stands, and how it fares.
-fn agent(agent: &AgentJson) -> String {
+fn agent(agent: &AgentJson, silent: bool) -> String {
     let place = [("region", &agent.region), ("provider", &agent.provider), ("site", &agent.site)];
     let place = place.iter().filter_map(|(key, value)| Some(format!("{key} {}", value.as_ref()?)));
     let asn = agent.asn.map(|asn| format!("asn {asn}"));
@@ -190,7 +214,9 @@ fn agent(agent: &AgentJson) -> String {
         None => "never heard".to_owned(),
     };
     let name = show::feel(&agent.name, Feel::Strong);
-    format!("{name}  {place}\n{stream}, {heard}; fit: {}", agents::fit(agent))
+    // its own word, which may be old
+    let fit = if silent && agent.fitness.is_some() { "fit when last heard" } else { "fit" };
+    format!("{name}  {place}\n{stream}, {heard}; {fit}: {}", agents::fit(agent))
 }
 
 fn sees(sees: &SeesJson) -> Vec<String> {
@@ -225,7 +251,7 @@ mod tests {
     use std::sync::Arc;
 
     use parallax_model::{
-        Change, ErrorKind, Evidence, Fault, Locus, Outcome, Reason, Role, Sensitivity,
+        Change, ErrorKind, Evidence, Fault, Fitness, Locus, Outcome, Role, Sensitivity,
     };
 
     use super::*;
@@ -322,6 +348,23 @@ mod tests {
         let words = "\nand 2 more faults of who looks: `parallax status` lists what is open";
         assert!(many(22).ends_with(words), "{}", many(22));
     }
+
+    #[test]
+    fn what_is_not_there_is_said_by_what_it_looks_like() {
+        assert_eq!(["f-2", "F-2"].map(number_of_fault), [Some("2"); 2]);
+        for other in ["2", "f2", "f-", "f-2a", "shop"] {
+            assert_eq!(number_of_fault(other), None, "{other}");
+        }
+        let told = |what| unknown(what, ["shop", "f-eu-1"].into_iter());
+        let words = "there is no fault f-99: `parallax faults --all` lists those there are";
+        assert_eq!([told("f-99"), told("F-99")], [words; 2]);
+        assert!(told("moon").ends_with("`parallax faults --all` the faults"), "{}", told("moon"));
+        assert_eq!(
+            told("shpo"),
+            "there is no fault, target or agent \"shpo\": did you mean \"shop\"?"
+        );
+    }
+
     #[test]
     fn an_agent_is_explained_by_what_touches_it_and_what_it_sees() {
         let view = View::new(Arc::new(Faults::default()));
@@ -351,6 +394,17 @@ mod tests {
         let sees = "\nshop    status_5xx: internal server error";
         assert!(away.contains(sees) && away.contains("\nmail    34 ms\n"), "{away}");
         assert!(!told("us-east-1").contains("f-7"));
+        // what it said of itself before is no word of now
+        let mut agent = OneAgentJson::from(&view.agent(&made_up::name("eu-north-1"), NOW).unwrap());
+        agent.agent.fitness = Some((&Fitness::default()).into());
+        let silent = |faults: &[ToldJson]| is_silent(&agent.agent, faults);
+        let fault = |id: u64| {
+            let fault = view.fault(parallax_model::FaultId(id)).unwrap().unwrap();
+            ToldJson::from(&view.tell(&fault))
+        };
+        assert!(silent(&[fault(2), fault(7)]) && !silent(&[fault(2)]));
+        assert!(self::agent(&agent.agent, true).ends_with("; fit when last heard: yes"));
+        assert!(self::agent(&agent.agent, false).ends_with("; fit: yes"));
         assert!(view.agent(&made_up::name("nobody"), NOW).is_none());
     }
 }

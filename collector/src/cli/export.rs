@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use parallax_model::{AgentName, TargetName, Timestamp};
 
 use super::here::Here;
@@ -87,11 +87,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn results(args: &Results) -> Result<(), Failure> {
-    let (from, to) = (args.from.unwrap_or(Timestamp::EPOCH), args.to.unwrap_or_else(now));
-    if from > to {
-        let [from, to] = [from, to].map(words::rfc3339);
-        return Err(Failure::usage(anyhow!("--from {from} is after --to {to}")));
-    }
+    let (from, to) = span(args.from, args.to, now()).map_err(Failure::usage)?;
     let found = args.here.find()?;
     let file = &found.fleet_file().ok_or_else(|| {
         Failure::usage(anyhow!(
@@ -131,7 +127,27 @@ fn results(args: &Results) -> Result<(), Failure> {
     let progress = Progress::new(true);
     let done = export(&read, &wanted, out.file, &mut |rows, at| progress.show(rows, at))?;
     progress.end();
-    told(&done, &args.out, found.data())
+    told(&done, &args.out, found.data(), targets.len() < config.targets.len())
+}
+
+/// From when to when.
+fn span(
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    now: Timestamp,
+) -> anyhow::Result<(Timestamp, Timestamp)> {
+    let from = from.unwrap_or(Timestamp::EPOCH);
+    match to {
+        Some(to) if from > to => {
+            let [from, to] = [from, to].map(words::rfc3339);
+            bail!("--from {from} is after --to {to}")
+        }
+        None if from > now => {
+            let from = words::rfc3339(from);
+            bail!("--from {from} is in the future: nothing was received from then on")
+        }
+        to => Ok((from, to.unwrap_or(now))),
+    }
 }
 
 fn names(config: &Config, only: &[TargetName]) -> HashSet<TargetName> {
@@ -139,7 +155,11 @@ fn names(config: &Config, only: &[TargetName]) -> HashSet<TargetName> {
     all.filter(|name| only.is_empty() || only.contains(name)).collect()
 }
 
-fn told(done: &Exported, folder: &Path, data: &Path) -> Result<(), Failure> {
+/// A judgement of one target stands on the others, and on references, too.
+const IN_PART: &str = "note: a part of what was heard: judged again without the other targets and references, the \
+                       verdict may be another";
+
+fn told(done: &Exported, folder: &Path, data: &Path, in_part: bool) -> Result<(), Failure> {
     if done.others > 0 {
         complain(&format!(
             "{} results of other agents or targets were left out: they are not in the configuration, or \
@@ -156,6 +176,9 @@ fn told(done: &Exported, folder: &Path, data: &Path) -> Result<(), Failure> {
     };
     let [first, last] = [first, last].map(words::rfc3339);
     say(&format!("{} results, {first} to {last}, in {}", done.rows, folder.display()));
+    if in_part {
+        complain(IN_PART);
+    }
     let file = |name| folder.join(name).display().to_string();
     complain(&format!(
         "judge them again: parallax replay --fleet {} --results {}",
@@ -185,5 +208,25 @@ impl Out {
         let path = folder.join(RESULTS);
         let made = File::create_new(&path).with_context(|| format!("make {}", path.display()))?;
         Ok(Self { file: BufWriter::with_capacity(1 << 18, made) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_none_is_said_by_what_was_given() {
+        let at = |hours: i64| Some(Timestamp::from_millis(hours * 3_600_000));
+        let now = at(10).unwrap();
+        let told = |from, to| span(from, to, now).unwrap_err().to_string();
+        assert_eq!(span(None, None, now).unwrap(), (Timestamp::EPOCH, now));
+        assert_eq!(span(at(10), None, now).unwrap(), (now, now));
+        assert_eq!(span(at(11), at(12), now).unwrap(), (at(11).unwrap(), at(12).unwrap()));
+        let after = "--from 1970-01-01T09:00:00.000Z is after --to 1970-01-01T08:00:00.000Z";
+        assert_eq!(told(at(9), at(8)), after);
+        let future =
+            "--from 1970-01-01T11:00:00.000Z is in the future: nothing was received from then on";
+        assert_eq!(told(at(11), None), future);
     }
 }

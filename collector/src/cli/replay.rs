@@ -2,12 +2,13 @@
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use parallax_model::{Locus, Rule};
+use parallax_model::{Locus, NoRule, Rule};
 
 use super::progress::Progress;
 use super::{Failure, complain, show};
-use crate::replay::{Replay, ReplayError, Score, Scores, run as replay};
+use crate::replay::{Replay, ReplayError, Score, Scores, Summary, run as replay};
 use crate::view::words;
 
 /// Arguments.
@@ -17,12 +18,12 @@ use crate::view::words;
   parallax replay --fleet fleet.toml --results results.csv --output /dev/null --policy any,majority,count:3
   zcat results.csv.gz | parallax replay --fleet fleet.toml --results - --output verdicts.jsonl
 
-`parallax export results` writes both files of what your own collector heard. Results are plain CSV: packed
-ones are unpacked on the way. The exit code is 1 for a malformed row, 2 where a file is not there or not what it
-should be.
+`parallax export results` writes both files of what your own collector heard. Results are plain
+CSV: a packed file is unpacked by its own tool and piped in, as above. The exit code is 1 for a
+malformed row, 2 where a file is not there or not what it should be.
 
-A line has an event: \"opened\", \"updated\" or \"closed\" of a fault, or \"policy\" where a rule turns, those
-that targets of FLEET.toml have as their own (policy = \"count:2\") included.")]
+A line has an event: \"opened\", \"updated\" or \"closed\" of a fault, or \"policy\" where a rule turns,
+those that targets of FLEET.toml have as their own (policy = \"count:2\") included.")]
 pub(super) struct Args {
     /// The fleet: agents and targets, in the collector's own configuration
     #[arg(long, value_name = "FLEET.toml")]
@@ -41,6 +42,7 @@ pub(super) struct Args {
         long = "policy",
         value_name = "RULE[,RULE…]",
         value_delimiter = ',',
+        value_parser = rule,
         help = "Rules to hold beside the engine: any, majority, all, count:N (failure domains of which most \
                 agents' newest looks failed); a line of the output says when one turned, a table on stderr how each did"
     )]
@@ -61,19 +63,34 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         progress.end();
         complain(&format!("warning: {warning}"));
     };
+    let begun = Instant::now();
     let done = replay(&wanted, &mut warn, &mut |rows, at| progress.show(rows, at));
     progress.end();
     match done {
         Ok(done) => {
-            if !args.rules.is_empty() {
+            // the table of rules says the same, and more
+            if args.rules.is_empty() {
+                complain(&summary(&done, begun.elapsed()));
+            } else {
                 complain(&scores(&done.scores));
             }
+            Ok(())
+        }
+        // stdout's pipe is closed: whoever read had enough
+        Err(ReplayError::File { why, .. })
+            if args.output.is_none() && why.kind() == io::ErrorKind::BrokenPipe =>
+        {
             Ok(())
         }
         // the wrong file was named
         Err(why @ (ReplayError::Fleet(_) | ReplayError::Named { .. })) => Err(Failure::usage(why)),
         Err(why @ (ReplayError::File { .. } | ReplayError::Row { .. })) => Err(why.into()),
     }
+}
+
+/// A rule of a list, which may be written with spaces.
+fn rule(text: &str) -> Result<Rule, NoRule> {
+    text.trim().parse()
 }
 
 /// Each once, as it was first named.
@@ -87,14 +104,27 @@ fn rules(named: &[Rule]) -> Vec<Rule> {
     rules
 }
 
+/// That it ran: verdicts in a file, or none at all, do not say so.
+fn summary(done: &Summary, took: Duration) -> String {
+    let took = if took.as_secs() < 60 { words::latency(took) } else { words::duration(took) };
+    let rows = words::plural(done.rows, "result");
+    let faults = words::plural(told(&done.scores), "fault");
+    format!("{rows} judged in {took}: {faults} told")
+}
+
+/// Faults that the engine told.
+fn told(scores: &Scores) -> u64 {
+    scores.told.iter().map(|(_, n)| *n as u64).sum()
+}
+
 /// Places of faults that are listed; more are counted.
 const TOLD_MAX: usize = 20;
 
 /// What the engine said, and below it how the rules did beside that.
 fn scores(scores: &Scores) -> String {
-    let told: usize = scores.told.iter().map(|(_, n)| n).sum();
+    let told = told(scores);
     let services = words::plural(scores.faults as u64, "fault");
-    let mut text = vec![format!("the engine told {}", words::plural(told as u64, "fault"))];
+    let mut text = vec![format!("the engine told {}", words::plural(told, "fault"))];
     if told > 0 {
         let row = |(locus, n): &(Locus, usize)| {
             vec![n.to_string(), locus.kind().to_owned(), words::place(locus)]
@@ -159,6 +189,33 @@ mod tests {
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ")
+    }
+
+    #[test]
+    fn one_line_says_that_it_ran() {
+        let service = Locus::Service { target: "shop".parse().unwrap() };
+        let scores = Scores { told: vec![(service, 2)], ..Scores::default() };
+        let done = Summary { rows: 135_137, scores, ..Summary::default() };
+        let ran = |ms| summary(&done, Duration::from_millis(ms));
+        assert_eq!(ran(300), "135137 results judged in 300 ms: 2 faults told");
+        assert_eq!(ran(75_000), "135137 results judged in 1 min 15 s: 2 faults told");
+        let quiet = Summary { rows: 1, ..Summary::default() };
+        let quiet = summary(&quiet, Duration::from_millis(1));
+        assert_eq!(quiet, "1 result judged in 1.0 ms: 0 faults told");
+    }
+
+    #[test]
+    fn rules_may_be_listed_with_spaces() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let line = |rules| ["replay", "--fleet", "f", "--results", "r", "--policy", rules];
+        let parse = |rules| <Line as clap::Parser>::try_parse_from(line(rules));
+        let rules = parse("any, majority ,count:2").ok().unwrap().args.rules;
+        assert_eq!(rules, [Rule::Any, Rule::Majority, Rule::Count(2)]);
+        assert!(parse("any, most").err().unwrap().to_string().contains("count:N"));
     }
 
     /// An alarm that the engine does not share may well be what it told as something else.

@@ -41,14 +41,20 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, String> {
 /// A compressed file is not unpacked here, but told how to be.
 fn unpacked<R: BufRead>(mut input: R, file: &str) -> Result<R, String> {
     let begin = input.fill_buf().map_err(|why| format!("cannot be read: {why}"))?;
-    match PACKED.iter().find(|(magic, ..)| begin.starts_with(magic)) {
-        Some((_, kind, tool)) => Err(format!(
+    match packed_with(begin) {
+        Some((kind, tool)) => Err(format!(
             "it is compressed with {kind}; unpack it on the way: \
              {tool} {file} | parallax replay --fleet FLEET.toml --results -"
         )),
         None if is_binary(begin) => Err(format!("this is no CSV text; {GIVE}")),
         None => Ok(input),
     }
+}
+
+/// What it is packed with, and what unpacks it.
+fn packed_with(begin: &[u8]) -> Option<(&'static str, &'static str)> {
+    let (_, kind, tool) = PACKED.iter().find(|(magic, ..)| begin.starts_with(magic))?;
+    Some((kind, tool))
 }
 
 /// What to name instead of something else.
@@ -75,14 +81,24 @@ pub(super) fn is_no_fleet(path: &Path) -> Option<String> {
     }
     let mut begin = Vec::new();
     File::open(path).ok()?.take(BEGIN_BYTES as u64).read_to_end(&mut begin).ok()?;
-    let text = String::from_utf8_lossy(&begin);
+    let what = what_else(&begin)?;
+    Some(format!(
+        "this is no fleet file (TOML){what}; give the fleet.toml that lies beside results.csv, or \
+         the collector's configuration"
+    ))
+}
+
+/// What begins so, as far as that can be told, if it is no TOML.
+fn what_else(begin: &[u8]) -> Option<String> {
+    if let Some((kind, tool)) = packed_with(begin) {
+        return Some(format!(": it is compressed with {kind} ({tool} shows what it is)"));
+    }
+    if is_binary(begin) {
+        return Some(": it is no text in UTF-8".to_owned());
+    }
+    let text = String::from_utf8_lossy(begin);
     let first = text.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty())?;
     let may_be = first.trim_start().starts_with(['[', '#']) || first.contains('=');
     let results = if first.trim() == HEADER.join(",") { " but results" } else { "" };
-    (!may_be).then(|| {
-        format!(
-            "this is no fleet file (TOML){results}; give the fleet.toml that lies beside results.csv, or \
-             the collector's configuration"
-        )
-    })
+    (!may_be).then(|| results.to_owned())
 }

@@ -27,6 +27,7 @@ use serde::Serialize;
 
 use crate::config::{self, Config, Mistakes};
 use crate::json::FaultJson;
+use crate::view::words;
 pub use export::{ExportError, Exported, Wanted, export};
 use policy::Compared;
 pub use policy::{Score, Scores};
@@ -157,21 +158,27 @@ pub fn run(
     run.settle()?;
     run.out.flush().map_err(file("write", &run.path))?;
     in_order(&run.summary, replay)?;
-    if run.summary.rows + run.summary.skipped == 0 {
+    odd(&run.summary, replay, warn);
+    run.summary.scores = run.compared.scores();
+    Ok(run.summary)
+}
+
+/// What is odd in the whole of it.
+fn odd(summary: &Summary, replay: &Replay, warn: &mut dyn FnMut(&str)) {
+    if summary.rows + summary.skipped == 0 {
         let name = input::name(&replay.results);
         warn(&format!("{name} has no row below its header: there was nothing to judge"));
     }
-    if run.summary.skipped > 0 {
-        warn(&format!("{} malformed rows skipped", run.summary.skipped));
+    if summary.skipped > 0 {
+        warn(&format!("{} skipped", words::plural(summary.skipped, "malformed row")));
     }
-    if run.summary.backwards > 0 {
-        warn(&format!(
-            "{} rows were received before the row above them; taken as received then",
-            run.summary.backwards
-        ));
+    match summary.backwards {
+        0 => {}
+        1 => warn("1 row was received before the row above it; taken as received then"),
+        more => warn(&format!(
+            "{more} rows were received before the row above them; taken as received then"
+        )),
     }
-    run.summary.scores = run.compared.scores();
-    Ok(run.summary)
 }
 
 fn fleet_of(config: &Config) -> Fleet {

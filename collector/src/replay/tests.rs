@@ -102,7 +102,15 @@ fn a_row_that_goes_back_is_taken_as_of_now_and_counted() {
     csv.push_str("1800000000000,1800000000000,a,shop,ok,4,\n");
     let (done, _, warnings) = Folder::new(&csv).run(false);
     assert_eq!(done.unwrap().backwards, 1);
-    assert_eq!(warnings.len(), 1);
+    let words = "1 row was received before the row above it; taken as received then";
+    assert_eq!(warnings, [words]);
+}
+
+#[test]
+fn one_malformed_row_is_no_rows() {
+    let warned = |bad: &str| Folder::new(&(outage() + bad)).run(true).2;
+    assert_eq!(warned("bad\n"), ["1 malformed row skipped"]);
+    assert_eq!(warned("bad\nbad\n"), ["2 malformed rows skipped"]);
 }
 
 /// Whatever else was named as results is told for what it is, and what was written before stays.
@@ -161,11 +169,12 @@ fn what_is_no_results_is_named_and_nothing_is_written_over() {
 #[test]
 fn what_is_no_fleet_is_told_in_one_line() {
     let folder = Folder::new(&outage());
-    let told = |text: &str| {
-        std::fs::write(folder.path("fleet.toml"), text).unwrap();
+    let told_of = |bytes: &[u8]| {
+        std::fs::write(folder.path("fleet.toml"), bytes).unwrap();
         let (done, ..) = folder.run(false);
         done.unwrap_err().to_string()
     };
+    let told = |text: &str| told_of(text.as_bytes());
     let results = told(&outage());
     let words = "fleet.toml: this is no fleet file (TOML) but results; give the fleet.toml that lies beside \
                  results.csv, or the collector's configuration";
@@ -174,6 +183,15 @@ fn what_is_no_fleet_is_told_in_one_line() {
     for toml in ["# mine\nagents = 1\n", "\u{feff}[[agents]\n", "agents = 1\n"] {
         assert!(!told(toml).contains("no fleet file"), "{}", told(toml));
     }
+    // by chance there is a '=' in it
+    let packed = told_of(b"\x1f\x8b\x08\x00=\xff\n");
+    let words = "fleet.toml: this is no fleet file (TOML): it is compressed with gzip (zcat shows what it is); give ";
+    assert!(packed.contains(words) && packed.lines().count() == 1, "{packed}");
+    let binary = told_of(b"# \xff\xfe\0=\n");
+    assert!(
+        binary.contains(": this is no fleet file (TOML): it is no text in UTF-8; give "),
+        "{binary}"
+    );
 }
 
 #[test]
