@@ -27,7 +27,6 @@ use serde::Serialize;
 
 use crate::config::{self, Config, Mistakes};
 use crate::json::FaultJson;
-use crate::view::words;
 pub use export::{ExportError, Exported, Wanted, export};
 use policy::Compared;
 pub use policy::{Score, Scores};
@@ -169,8 +168,10 @@ fn odd(summary: &Summary, replay: &Replay, warn: &mut dyn FnMut(&str)) {
         let name = input::name(&replay.results);
         warn(&format!("{name} has no row below its header: there was nothing to judge"));
     }
-    if summary.skipped > 0 {
-        warn(&format!("{} skipped", words::plural(summary.skipped, "malformed row")));
+    match summary.skipped {
+        0 => {}
+        1 => warn("1 malformed row skipped"),
+        more => warn(&format!("{more} malformed rows skipped")),
     }
     match summary.backwards {
         0 => {}

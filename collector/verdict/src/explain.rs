@@ -195,7 +195,7 @@ fn weigh(
             // the one that is going on, if there is one
             stretch: own.iter().min_by_key(|p| p.stretch.last).unwrap_or(pick).stretch,
             margin: net - against,
-            rival: rivals.first().map(|p| Rival {
+            rival: rivals.first().filter(|_| against > 0.0).map(|p| Rival {
                 what: case.suspects[p.set as usize].what,
                 parts: rivals.len() as u32,
             }),
@@ -231,11 +231,12 @@ pub(crate) fn margin_without(case: &Case, agent: u32, set: u32) -> f64 {
     }
 }
 
-/// What a rival explanation gains, beyond the strokes of luck it needs.
+/// What a rival explanation gains, beyond the strokes of luck it needs; zero where chance is the better one.
 fn against(case: &Case, pick: &Pick, rivals: &[Pick]) -> f64 {
     let sum: f64 = rivals.iter().map(|p| p.net).sum();
     let (next, others) = coincidences(case, pick, rivals);
-    sum + next - COINCIDENCE_NATS * others
+    // chance is always there: no explanation has to be worse
+    (sum + next - COINCIDENCE_NATS * others).max(0.0)
 }
 
 /// What it costs less that the regions of a rival explanation fail as one, and how many faults beyond

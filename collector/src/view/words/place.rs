@@ -46,12 +46,12 @@ fn what(fault: &Fault) -> String {
         Locus::Service { target } => {
             format!("{target} {is} {bad} in {}", say::list(&fault.regions, 5))
         }
-        Locus::ServiceRegion { target, region } => format!("{target} {is} {bad} in {region} only"),
+        Locus::ServiceRegion { target, region } => format!("{target} {is} {bad} in {region}"),
         Locus::ServiceProvider { target, provider } if refuses(fault) => {
             format!("{target} {} {provider}", if over { "refused" } else { "refuses" })
         }
         Locus::ServiceProvider { target, provider } => {
-            format!("{target} {is} {bad} for {provider} only")
+            format!("{target} {is} {bad} for {provider}")
         }
         Locus::Dependency { target, dependency } => {
             format!("{target} {is} {bad} because of {dependency}")
@@ -131,7 +131,8 @@ pub(super) fn aside(fault: &Fault, blind: bool) -> &'static str {
             }
         },
         Locus::Service { .. } => "not your network",
-        Locus::ServiceRegion { .. } | Locus::ServiceProvider { .. } => "elsewhere it is fine",
+        // not that it is fine elsewhere: another region may be told beside it
+        Locus::ServiceRegion { .. } | Locus::ServiceProvider { .. } => "others reach it",
         Locus::Dependency { .. } => "not the service's own fault",
         Locus::Region { .. } | Locus::Provider { .. } if is_alone(fault) => {
             "one place cannot tell its network from the services"
