@@ -131,8 +131,6 @@ pub(super) fn aside(fault: &Fault, blind: bool) -> &'static str {
             }
         },
         Locus::Service { .. } => "not your network",
-        // not that it is fine elsewhere: another region may be told beside it
-        Locus::ServiceRegion { .. } | Locus::ServiceProvider { .. } => "others reach it",
         Locus::Dependency { .. } => "not the service's own fault",
         Locus::Region { .. } | Locus::Provider { .. } if is_alone(fault) => {
             "one place cannot tell its network from the services"
@@ -140,7 +138,10 @@ pub(super) fn aside(fault: &Fault, blind: bool) -> &'static str {
         Locus::Region { .. } | Locus::Provider { .. } => "not the services",
         Locus::Agent { .. } => "no word about any service",
         Locus::Path { .. } if is_alone(fault) => "seen from here alone: it may be this network",
-        Locus::Path { .. } => "others reach it",
+        // not that it is fine elsewhere: another region may be told beside it
+        Locus::ServiceRegion { .. } | Locus::ServiceProvider { .. } | Locus::Path { .. } => {
+            "others reach it"
+        }
         Locus::Collector => "nothing can be said of anything else",
     }
 }
