@@ -124,6 +124,7 @@ struct Say {
     affected: Vec<String>,
     #[serde(default)]
     regions: Vec<String>,
+    /// `either` where a stray look decides.
     reason: Option<String>,
     /// Whether it is told is left to chance.
     #[serde(default)]

@@ -110,7 +110,7 @@ impl Say {
             && (got.state == self.state || self.state == "either")
             && got.affected == self.affected.iter().cloned().collect()
             && got.regions == self.regions
-            && got.reason == self.reason
+            && (got.reason == self.reason || self.reason.as_deref() == Some("either"))
             && match (self.closed, got.closed) {
                 (Some(span), Some(at)) => within(span, at),
                 (want, got) => want.is_none() && got.is_none(),
