@@ -17,8 +17,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use parallax_model::{
-    AgentName, Alternative, Confidence, ErrorKind, Fault, FaultState, Fitness, Locus, Reason,
-    TargetName, Unfit,
+    AgentName, Alternative, Confidence, Fault, FaultState, Fitness, Locus, Reason, TargetName,
+    Unfit,
 };
 
 use super::Fleet;
@@ -192,9 +192,8 @@ fn rate(fault: &Fault) -> Option<String> {
 
 /// Why what fails for everybody is not down.
 fn refusal(fault: &Fault) -> Option<String> {
-    let refused = fault.evidence.kinds.first().is_some_and(|(kind, _)| *kind == ErrorKind::Blocked);
     let service = matches!(fault.locus, Locus::Service { .. });
-    (refused && service && fault.state == FaultState::Degraded)
+    (service && place::refuses(fault) && fault.state == FaultState::Degraded)
         .then(|| "A refusal is no outage: it may work for others.".to_owned())
 }
 

@@ -101,7 +101,7 @@ const fn reach(fault: &Fault, over: bool) -> &'static str {
 }
 
 /// True if most failing looks were refused by a service that answers others.
-fn refuses(fault: &Fault) -> bool {
+pub(super) fn refuses(fault: &Fault) -> bool {
     fault.evidence.kinds.first().is_some_and(|(kind, _)| *kind == ErrorKind::Blocked)
 }
 
