@@ -158,6 +158,18 @@ fn a_global_outage() {
 }
 
 #[test]
+fn a_service_that_refuses_all_says_why_it_is_not_down() {
+    let refused = witnesses(&REGIONS, &["shop"], Some(ErrorKind::Blocked));
+    let mut fault = fault(Locus::Service { target: shop() }, evidence(refused, vec![]));
+    fault.state = FaultState::Degraded;
+    fault.evidence.failure_rate = 1.0;
+    let words = "A refusal is no outage: it may work for others.";
+    assert!(told(&fault).contains(words), "{}", told(&fault));
+    fault.evidence.kinds = vec![(ErrorKind::Status5xx, 9)];
+    assert!(!told(&fault).contains(words), "{}", told(&fault));
+}
+
+#[test]
 fn one_region_or_provider_of_a_service() {
     let e = evidence(
         witnesses(&["eu-west"], &["shop"], Some(ErrorKind::ConnectTimeout)),
