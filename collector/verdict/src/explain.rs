@@ -352,3 +352,37 @@ fn price(case: &Case, set: u32, stretch: &Stretch, said: &[Pick]) -> f64 {
     let lasted_ms = at(stretch.last) - at(stretch.first);
     suspect.cost + suspect.what.lasting_cost(lasted_ms)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::{Look, Suspect};
+    use crate::path::Mark;
+
+    /// Two ways that began to fail at once, each for hardly more than it costs.
+    #[test]
+    fn no_rival_is_held_to_be_worse_than_chance() {
+        let path = |agent| Suspect { what: What::Path(0, agent), cost: 8.5, open: false };
+        let look = Look { at: 0, path: 0, mark: Mark::SLOW, raw: 0, usual: 0.001 };
+        let case = Case {
+            pace_ms: 30_000,
+            looks: vec![look],
+            suspects: vec![path(0), path(1), path(2)],
+            ..Case::default()
+        };
+        let stretch = Stretch {
+            gain: 9.1,
+            kinds: 0.0,
+            after: 0.0,
+            rate: 0.97,
+            slow: false,
+            first: 0,
+            last: 0,
+            bad: 1,
+        };
+        let pick = |set, net| Pick { set, stretch, net };
+        let against = |net| against(&case, &pick(0, 9.0), &[pick(1, net), pick(2, net)]);
+        assert!(against(0.6).abs() < EQUAL_NATS, "{}", against(0.6));
+        assert!((against(5.0) - (10.0 - COINCIDENCE_NATS)).abs() < EQUAL_NATS);
+    }
+}
